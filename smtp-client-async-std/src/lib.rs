@@ -1,0 +1,1 @@
+//! smtp-client-async-std

@@ -1,0 +1,2 @@
+//! smtp-forward
+fn main() {}
