@@ -230,7 +230,7 @@ fn split_source_route(text: &str) -> Result<(usize, &str), AddressError> {
         if last && !behind.is_empty() {
             return Ok((text.len() - behind.len(), behind));
         }
-        if last || !behind.starts_with('@') {
+        if !behind.starts_with('@') {
             return Err(unended);
         }
         rest = behind;
