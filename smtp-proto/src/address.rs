@@ -1,123 +1,59 @@
 //! Addresses as the wire wants them (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
-use std::{fmt, net::IpAddr, str::FromStr};
+//!
+//! A value of these types has been parsed, so it can be printed into a command without another look: no octet of it is a CR,
+//! an LF, a NUL or any other control, and nothing outside quotes can end a path early (R1, R22, M76, M86).
+//!
+//! # What text is taken
+//!
+//! * **A local part** comes in wire form (`john.doe`, `"john doe"`) or raw, as a user types it (`john doe`). Raw text that is
+//!   no dot-string is quoted when printed (R21). Three characters are refused in raw text because they make its meaning
+//!   ambiguous: `<`, `>` and a second `@`; so is a blank at either end. Quoted, or handed to [`Mailbox::new`], all of them
+//!   are legal. Superfluous quotes are dropped; nothing else about a local part is ever changed (R2, R175).
+//! * **A domain** is what follows the last `@` outside quotes (M83). It has labels of letters, digits, `-` and `_`, or labels
+//!   with non-ASCII characters that IDNA can convert. The underscore is no host name character, but mail is exchanged with
+//!   such domains and hosts carry such names, so it is accepted in mailboxes and in client names alike. One trailing dot is
+//!   dropped (R23). The spelling is kept otherwise: ASCII is never lowercased, U-labels stay U-labels until
+//!   [`Domain::to_ascii`] is called.
+//! * **An address literal** is `[192.0.2.1]`, `[IPv6:2001:db8::1]` or `[tag:content]`; `[2001:db8::1]` is understood and
+//!   printed with its tag.
+//!
+//! # Lengths
+//!
+//! All are octets, not characters (R176). Path with brackets: 256 (R26). Domain: 255 (R25). Label: 63, counted on the A-label,
+//! since that is what DNS limits (RFC 5890 §4.2). A local part over 64 octets is accepted, servers may refuse it (R24).
+//!
+//! ```
+//! use smtp_proto::address::{ForwardPath, Mailbox};
+//!
+//! let typed: Mailbox = "a b@example.org".parse()?;
+//! assert_eq!(typed.local_part(), "a b");
+//! assert_eq!(ForwardPath::from(typed).to_string(), r#"<"a b"@example.org>"#);
+//! assert!("u@example.org> SIZE=1".parse::<Mailbox>().is_err());
+//! # Ok::<(), smtp_proto::address::AddressError>(())
+//! ```
 
-/// Why text is no address. thiserror; says what, where (octet offset) and what to do instead; never echoes controls raw.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AddressError {
-    Placeholder,
-}
+mod domain;
+mod error;
+mod host;
+mod mailbox;
+mod path;
+pub mod xtext;
 
-/// A fully qualified domain, ASCII (LDH, A-labels) or U-labels; no trailing dot.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Domain(Box<str>);
+#[cfg(test)]
+mod tests;
 
-impl Domain {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    pub fn is_ascii(&self) -> bool {
-        self.0.is_ascii()
-    }
-    /// UTS-46 non-transitional, DNS lengths (M75, R179); ASCII names unchanged.
-    pub fn to_ascii(&self) -> Result<Self, AddressError> {
-        todo!()
-    }
-}
-impl FromStr for Domain {
-    type Err = AddressError;
-    fn from_str(_s: &str) -> Result<Self, AddressError> {
-        todo!()
-    }
-}
+pub use domain::Domain;
+pub use error::{AddressError, Problem};
+pub use host::{AddressLiteral, ClientName, Host};
+pub use mailbox::Mailbox;
+pub use path::{ForwardPath, Postmaster, ReversePath, split_path};
 
-/// A domain or an address literal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Host {
-    Domain(Domain),
-    /// `[192.0.2.1]`, `[IPv6:2001:db8::1]`
-    Ip(IpAddr),
-    /// general literal `[tag:content]`, kept as given
-    Literal(Box<str>),
-}
-impl FromStr for Host {
-    type Err = AddressError;
-    fn from_str(_s: &str) -> Result<Self, AddressError> {
-        todo!()
-    }
-}
-
-/// The name a client gives in EHLO, HELO or LHLO: always ASCII on the wire (R11, R12, R172, M74-M76).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ClientName(Box<str>);
-impl ClientName {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-/// Parsing converts to A-labels. Also accepts bare IP addresses -> literals.
-impl FromStr for ClientName {
-    type Err = AddressError;
-    fn from_str(_s: &str) -> Result<Self, AddressError> {
-        todo!()
-    }
+/// Characters that no address holds: C0, DEL and C1 controls, and Unicode's own line ends, which logs break at.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// `local-part@host`. Displays in wire form, quoting where needed (R21).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Mailbox {}
-impl Mailbox {
-    /// The local part, unquoted.
-    pub fn local_part(&self) -> &str {
-        todo!()
-    }
-    pub fn host(&self) -> &Host {
-        todo!()
-    }
-    pub fn is_ascii(&self) -> bool {
-        todo!()
-    }
-    /// Domain as A-labels; an error when the local part is not ASCII (M80, M81).
-    pub fn to_ascii(&self) -> Result<Self, AddressError> {
-        todo!()
-    }
-}
-impl FromStr for Mailbox {
-    type Err = AddressError;
-    fn from_str(_s: &str) -> Result<Self, AddressError> {
-        todo!()
-    }
-}
-impl fmt::Display for Mailbox {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
-    }
-}
-
-/// The sender: `<>` or a mailbox (R18).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ReversePath {
-    Null,
-    Mailbox(Mailbox),
-}
-/// Accepts `<>`, the empty string, `a@b`, `<a@b>`, source route stripped (R20). Display prints with angle brackets.
-impl FromStr for ReversePath {
-    type Err = AddressError;
-    fn from_str(_s: &str) -> Result<Self, AddressError> {
-        todo!()
-    }
-}
-
-/// A recipient: a mailbox, or `postmaster` without a domain in the caller's spelling (R19, M82).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ForwardPath {
-    Postmaster(Box<str>),
-    Mailbox(Mailbox),
-}
-impl FromStr for ForwardPath {
-    type Err = AddressError;
-    fn from_str(_s: &str) -> Result<Self, AddressError> {
-        todo!()
-    }
+/// Bytes as the text they spell (R175: overlong forms and surrogates are refused, never repaired).
+fn utf8(bytes: &[u8]) -> Result<&str, AddressError> {
+    std::str::from_utf8(bytes).map_err(|e| AddressError::new(Problem::Utf8, e.valid_up_to()))
 }
