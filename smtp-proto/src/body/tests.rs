@@ -253,10 +253,29 @@ fn forbidden_eight_bit_octet_is_refused_before_it_is_appended() {
 }
 
 #[test]
+fn octet_refused_for_two_reasons_is_refused_for_what_it_is() {
+    let content = [&[b'a'; 998][..], b"\xff"].concat();
+    let error = refused(encoder(REJECT_LONG).forbid_eight_bit(), &content).0;
+    assert_eq!(error, ContentError::EightBit { offset: 998 });
+    let content = [&[b'a'; 998][..], b"b\xff"].concat();
+    let error = refused(encoder(REJECT_LONG).forbid_eight_bit(), &content).0;
+    assert_eq!(error, ContentError::LongLine { offset: 998 });
+}
+
+#[test]
 fn header_that_is_not_utf8_is_told() {
     // R175: overlong, surrogate, stray, cut by a line end, cut by the end
-    let bad: &[&[u8]] =
-        &[b"\xc0\xaf", b"\xed\xa0\x80", b"\x80", b"\xc3\r\n\xa9", b"\xe2\x82", b"\xc3a", b"\xff\n\n"];
+    let bad: &[&[u8]] = &[
+        b"\xc0\xaf",
+        b"\xed\xa0\x80",
+        b"\x80",
+        b"\xc3\r\n\xa9",
+        b"\xe2\x82",
+        b"\xc3a",
+        b"\xc3a\xa9",
+        b"\xc3a\r\n\r\n",
+        b"\xff\n\n",
+    ];
     let good: &[&[u8]] =
         &[b"plain", "A: é€😀\r\n\r\n".as_bytes(), b"A: b\r\n\r\n\xff", "€\n\n\u{e9}".as_bytes()];
     for (contents, malformed) in [(bad, true), (good, false)] {
