@@ -88,7 +88,7 @@ fn parsed(input: &[u8], sizes: &[usize], limits: &Limits) -> Outcome {
             Err(error) => {
                 assert_eq!(parser.text.capacity(), 0, "a broken parser holds no heap");
                 let again = [parser.parse(b"250 ok\r\n", limits), parser.parse(b"", limits)];
-                assert_eq!(again, [Err(error.clone()), Err(error)], "errors are sticky");
+                assert_eq!(again, [Err(error), Err(error)], "errors are sticky");
                 assert!(!parser.is_empty());
                 return Outcome::Broken(error);
             }
