@@ -29,6 +29,11 @@ use std::fmt;
 pub use code::{Code, EnhancedCode, Severity};
 pub use parser::{Limits, Parser, ReplyError};
 
+/// Octets from outside as one line of text: UTF-8 kept, controls and other octets escaped, cut where too long (N34).
+pub(crate) fn escape(octets: &[u8]) -> String {
+    text::render(octets.split(|octet| *octet == b'\n'), "\\n")
+}
+
 /// One complete reply.
 ///
 /// Its text holds neither CR nor NUL, whoever made it: the parser refuses them and the constructors

@@ -216,7 +216,6 @@ impl Exchange {
     /// # Errors
     /// [`SaslError::NotConfidential`] without a `witness` for a mechanism that [reveals its secret](
     /// Mechanism::reveals_secret) (D4), and what is wrong with the credentials (R116, R117).
-    #[allow(dead_code, reason = "for the engine")]
     pub(crate) fn new(
         mechanism: Mechanism,
         credentials: &Credentials,

@@ -88,7 +88,6 @@ pub(crate) struct Confidential(());
 impl Confidential {
     /// For a connection whose TLS handshake is complete; `None` unless the server's identity was verified in it
     /// (R112). A handshake that merely encrypts keeps nothing from an impostor.
-    #[allow(dead_code, reason = "for the engine")]
     pub(crate) const fn by_verified_tls(server_verified: bool) -> Option<Self> {
         if server_verified { Some(Self(())) } else { None }
     }
@@ -98,7 +97,6 @@ impl Confidential {
     /// a TLS attempt failed, never because STARTTLS was merely missing on a routable address.
     ///
     /// Whoever calls this reports it with a warning event.
-    #[allow(dead_code, reason = "for the engine")]
     pub(crate) const fn by_operator() -> Self {
         Self(())
     }

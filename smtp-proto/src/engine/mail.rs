@@ -1,0 +1,579 @@
+//! Mail transactions: MAIL, RCPT, DATA, the content and its replies.
+
+use std::time::Instant;
+
+use super::{Engine, Expect, Quit, is_verdict};
+use crate::{
+    Phase,
+    address::ReversePath,
+    body::{ContentError, Encoder, Framing},
+    capability::SizeLimit,
+    command::{BodyType, Command, MailParameters},
+    config::{EightBit, Protocol},
+    connection::Event,
+    envelope::{Envelope, Recipient, Sender},
+    error::{BodyError, Disposition, Error, Failure, NoTransaction, NotReady, PeerError, Unsendable},
+    reply::{Reply, Severity},
+    transaction::{Fate, RecipientId, RecipientState, Stage, Transaction, TransactionId, TransactionReport},
+};
+
+impl Engine {
+    // ---- the application wants ---------------------------------------------------------------------------------------------------
+
+    /// A transaction may begin: the session is usable and the one before has sent all it has to send.
+    ///
+    /// With PIPELINING that is the moment its end mark is queued: the next MAIL may ride behind it (RFC 2920 §3.1).
+    pub(crate) fn can_begin(&self) -> bool {
+        self.usable
+            && !self.closed
+            && self.quit == Quit::No
+            && self.write_failed.is_none()
+            && match self.transactions.back() {
+                None => true,
+                Some(last) => {
+                    last.stage == Stage::Ended && self.config.pipelining && self.capabilities.pipelining()
+                }
+            }
+    }
+
+    pub(crate) fn begin(&mut self, now: Instant, sender: Sender) -> Result<TransactionId, NotReady> {
+        let id = self.open(sender, &[])?;
+        self.advance(now);
+        self.set_timer(now);
+        Ok(id)
+    }
+
+    pub(crate) fn submit(&mut self, now: Instant, envelope: Envelope) -> Result<TransactionId, NotReady> {
+        let id = self.open(envelope.sender, &envelope.recipients)?;
+        for recipient in envelope.recipients {
+            self.add_recipient(recipient);
+        }
+        if let Some(transaction) = self.transactions.back_mut() {
+            transaction.complete = true;
+        }
+        self.advance(now);
+        self.set_timer(now);
+        Ok(id)
+    }
+
+    pub(crate) fn recipient(
+        &mut self,
+        now: Instant,
+        recipient: Recipient,
+    ) -> Result<RecipientId, NoTransaction> {
+        if self.transactions.back().is_none_or(|transaction| transaction.complete) {
+            return Err(NoTransaction);
+        }
+        let id = self.add_recipient(recipient);
+        self.advance(now);
+        self.set_timer(now);
+        Ok(id)
+    }
+
+    pub(crate) fn data(&mut self, now: Instant) -> Result<(), NoTransaction> {
+        match self.transactions.back_mut() {
+            Some(transaction) if !transaction.complete => transaction.complete = true,
+            _ => return Err(NoTransaction),
+        }
+        self.advance(now);
+        self.set_timer(now);
+        Ok(())
+    }
+
+    fn open(&mut self, sender: Sender, recipients: &[Recipient]) -> Result<TransactionId, NotReady> {
+        if !self.can_begin() {
+            return Err(NotReady);
+        }
+        let id = TransactionId(self.next_id);
+        self.next_id += 1;
+        let mut transaction = Transaction::new(id, sender, self.turns);
+        match self.fit(&transaction.sender, recipients) {
+            Ok((path, parameters)) => {
+                transaction.path = path;
+                transaction.parameters = parameters;
+            }
+            Err(unsendable) => {
+                transaction.refusal = Some(Failure::new(Phase::Mail, Error::Unsendable(unsendable)));
+            }
+        }
+        self.transactions.push_back(transaction);
+        Ok(id)
+    }
+
+    /// MAIL as this server can take it, or why it cannot (R14: no parameter that was not offered).
+    fn fit(
+        &self,
+        sender: &Sender,
+        recipients: &[Recipient],
+    ) -> Result<(ReversePath, MailParameters), Unsendable> {
+        let offered = &self.capabilities;
+        let mut parameters = MailParameters::default();
+        if sender.require_tls {
+            parameters.require_tls = self.check_require_tls()?;
+        }
+        let facts = sender.content.as_ref();
+        if let Some(size) = facts.map(|facts| facts.size).or(sender.declared_size)
+            && let Some(limit) = offered.size()
+        {
+            if let SizeLimit::Max(limit) = limit
+                && size > limit
+            {
+                return Err(Unsendable::TooLarge { size, limit }); // R162
+            }
+            parameters.size = Some(size); // R161
+        }
+        // R169: SMTPUTF8 where something needs it; where the content is unknown, the submitter's word counts.
+        let needed = !sender.path.is_ascii()
+            || recipients.iter().any(|recipient| !recipient.path.is_ascii())
+            || facts.is_some_and(|facts| facts.eight_bit_header)
+            || (sender.smtputf8 && (facts.is_none() || recipients.is_empty()));
+        let mut path = sender.path.clone();
+        if needed && offered.smtputf8() {
+            parameters.smtputf8 = true;
+        } else if needed {
+            path = path.to_ascii().map_err(Unsendable::Sender)?; // M80, R3
+            if facts.is_some_and(|facts| facts.eight_bit_header)
+                && self.config.eight_bit_header == EightBit::Strict
+            {
+                return Err(Unsendable::EightBitHeader); // D10
+            }
+        }
+        let takes_eight_bit = offered.eight_bit_mime() || parameters.smtputf8; // R168: an offer of SMTPUTF8 implies it
+        match facts.map(|facts| facts.eight_bit) {
+            Some(false) => {}
+            Some(true) if !takes_eight_bit && self.config.eight_bit_body == EightBit::Strict => {
+                return Err(Unsendable::EightBit); // R166, R167
+            }
+            // B18; of unknown content nothing else can be said truthfully. R165: only if offered.
+            Some(true) | None => {
+                parameters.body = offered.eight_bit_mime().then_some(BodyType::EightBitMime);
+            }
+        }
+        if self.config.mail_auth_param && self.authenticated {
+            parameters.auth = Some(ReversePath::Null); // D23, R113
+        }
+        Ok((path, parameters))
+    }
+
+    fn check_require_tls(&self) -> Result<bool, Unsendable> {
+        let reason = if self.tls().is_none() {
+            "the session is not encrypted"
+        } else if !self.capabilities.require_tls() {
+            "the server does not offer REQUIRETLS"
+        } else {
+            return Ok(true);
+        };
+        Err(Unsendable::RequireTls { reason, refused: self.starttls_refused })
+    }
+
+    fn add_recipient(&mut self, recipient: Recipient) -> RecipientId {
+        let limit = self.capabilities.recipient_limit();
+        let Some(transaction) = self.transactions.back_mut() else { return RecipientId(0) };
+        let index = transaction.recipients.len();
+        let failure = |error| Fate::Decided(Disposition::failed(Failure::new(Phase::Rcpt, error)));
+        let (path, fate) = if let Some(refusal) = &transaction.refusal {
+            (recipient.path, Fate::Decided(Disposition::failed(refusal.clone())))
+        } else if let Some(limit) = limit.filter(|limit| index >= *limit as usize) {
+            (recipient.path, failure(Error::Unsendable(Unsendable::TooManyRecipients { limit }))) // R201
+        } else if transaction.parameters.smtputf8 || recipient.path.is_ascii() {
+            (recipient.path, Fate::Unsent)
+        } else {
+            match recipient.path.to_ascii() {
+                Ok(path) => (path, Fate::Unsent), // R173, B11
+                Err(error) => (recipient.path, failure(Error::Unsendable(Unsendable::Recipient(error)))), // M81
+            }
+        };
+        transaction.recipients.push(RecipientState { path, fate });
+        RecipientId(index)
+    }
+
+    // ---- the send cursor ---------------------------------------------------------------------------------------------------------
+
+    /// One step of the newest transaction; false when it has to wait.
+    pub(super) fn step(&mut self, now: Instant) -> bool {
+        let Some(transaction) = self.transactions.back() else { return false };
+        let hopeless = transaction.is_hopeless();
+        match transaction.stage {
+            Stage::Mail if transaction.refusal.is_some() || (transaction.complete && hopeless) => {
+                // Unsendable, or nobody to send to: not a word of it on the wire.
+                transaction.complete && self.finish_quietly()
+            }
+            Stage::Mail => self.step_mail(now),
+            Stage::Rcpt(index) => self.step_rcpt(now, index),
+            Stage::DataDue => self.step_data(now),
+            Stage::DataSent | Stage::Content | Stage::Ended => false,
+        }
+    }
+
+    fn finish_quietly(&mut self) -> bool {
+        if let Some(id) = self.transactions.back().map(|transaction| transaction.id) {
+            self.finish(id);
+        }
+        true
+    }
+
+    fn step_mail(&mut self, now: Instant) -> bool {
+        if !self.room(512) {
+            return false;
+        }
+        if std::mem::take(&mut self.reset_due) {
+            self.send_short(now, &Command::Reset, Expect::Reset); // R56: only after a refused transaction
+            return true;
+        }
+        let Some(transaction) = self.transactions.back() else { return false };
+        let (id, path, parameters) =
+            (transaction.id, transaction.path.clone(), transaction.parameters.clone());
+        let command = Command::Mail { path: &path, parameters: &parameters };
+        let sent = self.send(now, &command, None, Expect::Mail(id));
+        let Some(transaction) = self.transactions.back_mut() else { return false };
+        match sent {
+            Ok(()) => transaction.stage = Stage::Rcpt(0),
+            Err(error) => transaction.refuse(Failure::new(Phase::Mail, too_long("MAIL", error))),
+        }
+        true
+    }
+
+    fn step_rcpt(&mut self, now: Instant, index: usize) -> bool {
+        let room = self.room(512);
+        let Some(transaction) = self.transactions.back_mut() else { return false };
+        let id = transaction.id;
+        let path = match transaction.recipients.get(index) {
+            None if transaction.complete => {
+                transaction.stage = Stage::DataDue;
+                return true;
+            }
+            None => return false,
+            Some(recipient) if !matches!(recipient.fate, Fate::Unsent) => {
+                transaction.stage = Stage::Rcpt(index + 1);
+                return true;
+            }
+            Some(_) if !room => return false,
+            Some(recipient) => recipient.path.clone(),
+        };
+        let sent = self.send(now, &Command::Rcpt { path: &path }, None, Expect::Rcpt(id, index));
+        let Some(transaction) = self.transactions.back_mut() else { return false };
+        transaction.stage = Stage::Rcpt(index + 1);
+        match sent {
+            Ok(()) => {
+                if let Some(recipient) = transaction.recipients.get_mut(index) {
+                    recipient.fate = Fate::Asked;
+                }
+            }
+            Err(error) => {
+                let failure = Failure::new(Phase::Rcpt, too_long("RCPT", error));
+                transaction.decide(index, Disposition::failed(failure));
+            }
+        }
+        true
+    }
+
+    /// DATA, unless it is known already that nobody would get the content (R48).
+    fn step_data(&mut self, now: Instant) -> bool {
+        let Some(transaction) = self.transactions.back() else { return false };
+        let id = transaction.id;
+        if transaction.is_hopeless() {
+            // Every reply is read before the account is closed (R139).
+            return !self.awaits(id) && self.finish_quietly();
+        }
+        if !self.room(6) {
+            return false;
+        }
+        self.send_short(now, &Command::Data, Expect::Data(id));
+        if let Some(transaction) = self.transactions.back_mut() {
+            transaction.stage = Stage::DataSent;
+        }
+        true
+    }
+
+    fn awaits(&self, id: TransactionId) -> bool {
+        self.expected.iter().any(|pending| match pending.what {
+            Expect::Mail(other)
+            | Expect::Rcpt(other, _)
+            | Expect::Data(other)
+            | Expect::EndOfData(other, _)
+            | Expect::EndForNobody(other) => other == id,
+            _ => false,
+        })
+    }
+
+    fn transaction(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        self.transactions.iter_mut().find(|transaction| transaction.id == id)
+    }
+
+    // ---- replies -----------------------------------------------------------------------------------------------------------------
+
+    pub(super) fn on_reset(&mut self, now: Instant, reply: Reply) {
+        // R56: a session that cannot forget cannot be used again.
+        if reply.severity() != Severity::Positive {
+            self.drop_transport(now, Error::Refused { phase: Phase::Reset, reply });
+        }
+    }
+
+    pub(super) fn on_mail(&mut self, now: Instant, id: TransactionId, reply: Reply) {
+        if !is_verdict(reply.severity()) {
+            return self.unexpected(now, Phase::Mail, reply);
+        }
+        let Some(transaction) = self.transaction(id) else { return };
+        if reply.severity() == Severity::Positive {
+            transaction.mail_accepted = true;
+        } else {
+            transaction.refuse(Failure::new(Phase::Mail, Error::Refused { phase: Phase::Mail, reply }));
+        }
+    }
+
+    pub(super) fn on_rcpt(&mut self, now: Instant, id: TransactionId, index: usize, reply: Reply) {
+        if !is_verdict(reply.severity()) {
+            return self.unexpected(now, Phase::Rcpt, reply);
+        }
+        let reply = reply.too_many_recipients().unwrap_or(reply); // D9
+        let Some(transaction) = self.transaction(id) else { return };
+        if transaction.refusal.is_some() {
+            return; // R139: MAIL was refused, so this says nothing
+        }
+        if reply.severity() == Severity::Positive {
+            if let Some(recipient) = transaction.recipients.get_mut(index) {
+                recipient.fate = Fate::Accepted; // R38: 251 and 252 too
+            }
+        } else {
+            let cause = Error::Refused { phase: Phase::Rcpt, reply: reply.clone() };
+            transaction.decide(index, Disposition::failed(Failure::new(Phase::Rcpt, cause)));
+        }
+        self.events.push_back(Event::Recipient(id, RecipientId(index), reply));
+    }
+
+    pub(super) fn on_data(&mut self, now: Instant, id: TransactionId, reply: Reply) {
+        let policy = self.config.line_breaks;
+        let forbid_eight_bit = self.config.eight_bit_body == EightBit::Strict;
+        let forbid_header = self.config.eight_bit_header == EightBit::Strict;
+        let takes_eight_bit = self.capabilities.eight_bit_mime();
+        let Some(transaction) = self.transaction(id) else { return };
+        match (reply.code().get(), reply.severity()) {
+            (354, _) if transaction.has_accepted() => {
+                let mut encoder = Encoder::new(policy, Framing::Dot);
+                if forbid_eight_bit && !takes_eight_bit && !transaction.parameters.smtputf8 {
+                    encoder = encoder.forbid_eight_bit(); // R166
+                }
+                if forbid_header && !transaction.parameters.smtputf8 {
+                    encoder = encoder.forbid_eight_bit_header(); // D10
+                }
+                transaction.encoder = Some(encoder);
+                transaction.stage = Stage::Content;
+            }
+            (354, _) => self.end_for_nobody(now, id, reply),
+            (_, Severity::Transient | Severity::Permanent) => {
+                let failure = Failure::new(Phase::Data, Error::Refused { phase: Phase::Data, reply });
+                transaction.fail_rest(&failure); // R51, M92
+                self.finish(id);
+            }
+            _ => self.unexpected(now, Phase::Data, reply), // R36
+        }
+    }
+
+    /// 354, though nobody was accepted: just the end mark (R140, R141).
+    fn end_for_nobody(&mut self, now: Instant, id: TransactionId, reply: Reply) {
+        self.out.extend_from_slice(b".\r\n");
+        self.queued += 3;
+        self.transcript.end_of_content(now);
+        if self.config.protocol == Protocol::Lmtp {
+            // R76: how many replies would follow is undefined, so the end mark is the last word.
+            self.finish(id);
+            let error = Error::Peer(PeerError::UnexpectedCode { phase: Phase::Data, reply });
+            return self.close(Some(error));
+        }
+        self.expect(Expect::EndForNobody(id), 0);
+        if let Some(transaction) = self.transaction(id) {
+            transaction.stage = Stage::Ended;
+        }
+    }
+
+    pub(super) fn on_end_of_data(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        index: Option<usize>,
+        reply: Reply,
+    ) {
+        let code = reply.code().get();
+        match reply.severity() {
+            // D31: 221 says goodbye, not yes.
+            Severity::Positive if code != 221 => {
+                let Some(transaction) = self.transaction(id) else { return };
+                let indices: Vec<usize> =
+                    index.map_or_else(|| transaction.accepted().collect(), |one| vec![one]);
+                for index in indices {
+                    transaction.decide(index, Disposition::Delivered(reply.clone()));
+                }
+            }
+            Severity::Transient | Severity::Permanent => {
+                let Some(transaction) = self.transaction(id) else { return };
+                transaction.refuse_content(index, Phase::End, &reply);
+                self.reset_due = true;
+            }
+            _ => {
+                // Row 20: the server has the message and speaks nonsense; `drop_transport` makes that uncertain.
+                return self.unexpected(now, Phase::End, reply);
+            }
+        }
+        if let Some(index) = index
+            && let Some(Fate::Decided(disposition)) = self
+                .transaction(id)
+                .and_then(|transaction| transaction.recipients.get(index))
+                .map(|r| &r.fate)
+        {
+            let disposition = disposition.clone();
+            self.events.push_back(Event::Decided(id, RecipientId(index), disposition)); // R64
+        }
+        if !self.awaits(id) {
+            self.finish(id);
+        }
+        if code == 421 {
+            self.drop_transport(now, Error::Refused { phase: Phase::End, reply }); // M91
+        }
+    }
+
+    /// A reply while content flows: a refusal is the verdict, anything else is out of order (D33, R55).
+    pub(super) fn on_reply_in_content(&mut self, now: Instant, reply: Reply) {
+        if !matches!(reply.severity(), Severity::Transient | Severity::Permanent) {
+            return self.protocol_error(now, PeerError::Unsolicited { reply });
+        }
+        let given = self.given;
+        let waited_for = self.expected.front().and_then(|head| match head.what {
+            Expect::EndOfData(id, index) => Some((id, index)),
+            _ => None,
+        });
+        let content =
+            self.transactions.back().filter(|last| last.stage == Stage::Content).map(|last| (last.id, None));
+        if let Some((id, index)) = waited_for.or(content)
+            && let Some(transaction) = self.transaction(id)
+        {
+            // Once the end mark may be out, an LMTP server's reply is for one recipient only.
+            let index = index.filter(|_| transaction.end.is_some_and(|end| end <= given));
+            transaction.refuse_content(index, Phase::Body, &reply);
+        }
+        self.drop_transport(now, Error::Refused { phase: Phase::Body, reply });
+    }
+
+    /// Closes a transaction's account and tells the application.
+    pub(super) fn finish(&mut self, id: TransactionId) {
+        let Some(position) = self.transactions.iter().position(|transaction| transaction.id == id) else {
+            return;
+        };
+        let Some(transaction) = self.transactions.remove(position) else { return };
+        // R56: what the server began and did not end with content, it must be told to forget.
+        // Also after a refused MAIL: some servers keep refusing until then.
+        self.reset_due |= transaction.stage != Stage::Mail && transaction.end.is_none();
+        self.report(transaction);
+    }
+
+    fn report(&mut self, transaction: Transaction) {
+        let (id, round_trips) = (transaction.id, self.turns.saturating_sub(transaction.turns));
+        let report = TransactionReport { dispositions: transaction.into_dispositions(), round_trips };
+        self.events.push_back(Event::Done(id, report));
+    }
+
+    /// The connection is gone; every open transaction ends with it.
+    pub(super) fn lose_all(&mut self, phase: Phase, error: &Error) {
+        let given = self.given;
+        while let Some(mut transaction) = self.transactions.pop_front() {
+            transaction.lose(phase, error, given);
+            self.report(transaction);
+        }
+    }
+
+    // ---- content -----------------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
+        if !self.wants_content() {
+            return Err(BodyError::NotWanted);
+        }
+        let before = self.out.len();
+        let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
+        let given = transaction.taken.saturating_add(data.len() as u64);
+        if let Some(declared) = transaction.sender.content.map(|facts| facts.octets)
+            && given > declared
+        {
+            return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
+        }
+        transaction.taken = given;
+        let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
+        let encoded = encoder.encode(data, &mut self.out);
+        let written = self.out.len() - before;
+        self.queued += written as u64;
+        self.transcript.content(written);
+        if let Err(error) = encoded {
+            return Err(self.abandon(now, BodyError::Content(error)));
+        }
+        self.set_timer(now);
+        Ok(())
+    }
+
+    pub(crate) fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
+        if !self.wants_content() {
+            return Err(BodyError::NotWanted);
+        }
+        let before = self.out.len();
+        let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
+        let given = transaction.taken;
+        if let Some(declared) = transaction.sender.content.map(|facts| facts.octets)
+            && given != declared
+        {
+            return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
+        }
+        let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
+        if let Err(error) = encoder.finish(&mut self.out) {
+            return Err(self.abandon(now, BodyError::Content(error)));
+        }
+        let written = self.out.len() - before;
+        self.queued += written as u64;
+        transaction.encoder = None;
+        transaction.stage = Stage::Ended;
+        transaction.end = Some(self.queued);
+        let id = transaction.id;
+        match self.config.protocol {
+            Protocol::Smtp => self.expect(Expect::EndOfData(id, None), 0),
+            Protocol::Lmtp => {
+                // R74: one reply per accepted recipient, in order.
+                let accepted: Vec<usize> = self
+                    .transaction(id)
+                    .map(|transaction| transaction.accepted().collect())
+                    .unwrap_or_default();
+                for index in accepted {
+                    self.expect(Expect::EndOfData(id, Some(index)), 0);
+                }
+            }
+        }
+        self.transcript.content(written);
+        self.transcript.end_of_content(now);
+        self.advance(now);
+        self.set_timer(now);
+        Ok(())
+    }
+
+    /// Content that cannot be finished: its recipients learn why, and the transport is dropped (R54).
+    fn abandon(&mut self, now: Instant, error: BodyError) -> BodyError {
+        let cause = match &error {
+            BodyError::Content(ContentError::EightBit { .. }) => Error::Unsendable(Unsendable::EightBit),
+            BodyError::Content(ContentError::EightBitHeader { .. }) => {
+                Error::Unsendable(Unsendable::EightBitHeaderInData)
+            }
+            BodyError::Content(content) => Error::Unsendable(Unsendable::Content(*content)),
+            other => Error::Source { message: other.to_string().into() },
+        };
+        self.abandon_content(now, &cause);
+        error
+    }
+
+    /// The source failed, or the caller gave up.
+    pub(crate) fn abandon_content(&mut self, now: Instant, cause: &Error) {
+        if let Some(transaction) = self.transactions.back_mut()
+            && transaction.stage == Stage::Content
+        {
+            transaction.fail_rest(&Failure::new(Phase::Body, cause.clone()));
+        }
+        self.drop_transport(now, cause.clone());
+    }
+}
+
+fn too_long(verb: &'static str, error: crate::command::TooLong) -> Error {
+    Error::Unsendable(Unsendable::CommandTooLong { verb, length: error.length, limit: error.limit })
+}

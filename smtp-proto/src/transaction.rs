@@ -1,0 +1,204 @@
+//! One mail transaction's account: what was asked, what was answered, what became of each recipient.
+//!
+//! Keeps books and makes no decision about what to send next; that is `engine.rs`.
+
+use crate::{
+    Phase,
+    address::{ForwardPath, ReversePath},
+    body::Encoder,
+    command::MailParameters,
+    envelope::Sender,
+    error::{Disposition, Error, Failure},
+    reply::Reply,
+};
+
+/// Names a transaction of one connection; numbers are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionId(pub(crate) u64);
+
+/// Names a recipient of one transaction: its index in the order handed over, duplicates counted (R61).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecipientId(pub(crate) usize);
+
+impl RecipientId {
+    /// The index in envelope order.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What became of a transaction: one disposition per recipient, in envelope order (D26).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TransactionReport {
+    /// One per recipient, in order.
+    pub dispositions: Vec<Disposition>,
+    /// Turns of the line from MAIL to the last reply.
+    pub round_trips: u32,
+}
+
+/// How far the send cursor has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// MAIL is next.
+    Mail,
+    /// This RCPT is next.
+    Rcpt(usize),
+    /// All RCPTs are out; DATA is next, if anybody may be left to deliver to.
+    DataDue,
+    /// DATA is out.
+    DataSent,
+    /// 354 came: content may flow.
+    Content,
+    /// The end mark is queued.
+    Ended,
+}
+
+/// One recipient's fate so far.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// RCPT not sent yet.
+    Unsent,
+    /// RCPT sent, reply outstanding.
+    Asked,
+    /// RCPT accepted; the content decides.
+    Accepted,
+    /// Known.
+    Decided(Disposition),
+}
+
+#[derive(Debug)]
+pub(crate) struct RecipientState {
+    /// As it goes on the wire (A-labels where converted).
+    pub(crate) path: ForwardPath,
+    pub(crate) fate: Fate,
+}
+
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) id: TransactionId,
+    pub(crate) sender: Sender,
+    /// MAIL as it goes on the wire.
+    pub(crate) path: ReversePath,
+    pub(crate) parameters: MailParameters,
+    pub(crate) stage: Stage,
+    pub(crate) recipients: Vec<RecipientState>,
+    /// No more recipients will come.
+    pub(crate) complete: bool,
+    pub(crate) mail_accepted: bool,
+    /// MAIL was refused, or the message is unsendable: holds for every recipient, also those still to be named.
+    pub(crate) refusal: Option<Failure>,
+    pub(crate) encoder: Option<Encoder>,
+    /// Octets of the source taken so far.
+    pub(crate) taken: u64,
+    /// Where in the stream the end mark ends, once it is queued.
+    pub(crate) end: Option<u64>,
+    /// Turns of the line when it began.
+    pub(crate) turns: u32,
+}
+
+impl Transaction {
+    pub(crate) fn new(id: TransactionId, sender: Sender, turns: u32) -> Self {
+        Self {
+            id,
+            path: sender.path.clone(),
+            sender,
+            parameters: MailParameters::default(),
+            stage: Stage::Mail,
+            recipients: Vec::new(),
+            complete: false,
+            mail_accepted: false,
+            refusal: None,
+            encoder: None,
+            taken: 0,
+            end: None,
+            turns,
+        }
+    }
+
+    /// Nothing can be delivered any more, whatever the server still answers.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.refusal.is_some()
+            || self.recipients.iter().all(|recipient| matches!(recipient.fate, Fate::Decided(_)))
+    }
+
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.recipients.iter().any(|recipient| matches!(recipient.fate, Fate::Accepted))
+    }
+
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = usize> {
+        self.recipients
+            .iter()
+            .enumerate()
+            .filter(|(_, recipient)| matches!(recipient.fate, Fate::Accepted))
+            .map(|(index, _)| index)
+    }
+
+    pub(crate) fn decide(&mut self, index: usize, disposition: Disposition) {
+        if let Some(recipient) = self.recipients.get_mut(index)
+            && !matches!(recipient.fate, Fate::Decided(_))
+        {
+            recipient.fate = Fate::Decided(disposition);
+        }
+    }
+
+    /// The same failure for everybody not decided yet.
+    pub(crate) fn fail_rest(&mut self, failure: &Failure) {
+        for recipient in &mut self.recipients {
+            if !matches!(recipient.fate, Fate::Decided(_)) {
+                recipient.fate = Fate::Decided(Disposition::failed(failure.clone()));
+            }
+        }
+    }
+
+    /// MAIL was refused: everybody gets that (R139: whatever RCPT says).
+    pub(crate) fn refuse(&mut self, failure: Failure) {
+        for recipient in &mut self.recipients {
+            // A recipient refused here keeps its own reason; an answer to RCPT without MAIL means nothing.
+            if !matches!(recipient.fate, Fate::Decided(_)) {
+                recipient.fate = Fate::Decided(Disposition::failed(failure.clone()));
+            }
+        }
+        self.refusal = Some(failure);
+    }
+
+    /// The connection is gone: whoever the server may have the message for is uncertain (R63, law 9), the rest is deferred.
+    ///
+    /// `given`: how far the stream has been handed to the transport (D36).
+    pub(crate) fn lose(&mut self, phase: Phase, error: &Error, given: u64) {
+        let handed_over = self.end.is_some_and(|end| end <= given);
+        for recipient in &mut self.recipients {
+            let disposition = match recipient.fate {
+                Fate::Decided(_) => continue,
+                Fate::Accepted if handed_over => {
+                    Disposition::Uncertain(Failure::new(Phase::End, error.clone()))
+                }
+                Fate::Accepted | Fate::Asked | Fate::Unsent => {
+                    Disposition::failed(Failure::new(phase, error.clone()))
+                }
+            };
+            recipient.fate = Fate::Decided(disposition);
+        }
+    }
+
+    /// The dispositions in order; `fallback` for any that is unknown, which cannot be after `is_hopeless` or `lose`.
+    pub(crate) fn into_dispositions(self) -> Vec<Disposition> {
+        self.recipients
+            .into_iter()
+            .map(|recipient| match recipient.fate {
+                Fate::Decided(disposition) => disposition,
+                _ => Disposition::Deferred(Failure::new(Phase::Mail, Error::Cancelled)),
+            })
+            .collect()
+    }
+
+    /// A negative reply to the content, for one recipient (LMTP) or for all accepted ones.
+    pub(crate) fn refuse_content(&mut self, index: Option<usize>, phase: Phase, reply: &Reply) {
+        let failure = Failure::new(phase, Error::Refused { phase, reply: reply.clone() });
+        let indices: Vec<usize> = index.map_or_else(|| self.accepted().collect(), |one| vec![one]);
+        for index in indices {
+            self.decide(index, Disposition::failed(failure.clone()));
+        }
+    }
+}
