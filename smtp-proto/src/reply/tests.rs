@@ -211,6 +211,7 @@ fn no_text_can_inject_a_reply() {
     let hostile = reply(550, "no\r250 yes\r\n250 yes\n250 yes\0\x1b");
     let expected = b"550-no\\x0d250 yes\r\n550-250 yes\r\n550 250 yes\\x00\\x1b\r\n";
     assert_eq!(wire(&hostile), expected);
+    assert!(!hostile.lines().flatten().any(|octet| b"\r\0".contains(octet)), "nor does it hold what could");
 }
 
 proptest! {

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 const SMALL: Limits = Limits { line: 14, lines: 3, octets: 30 };
+/// The whole reply ends before a line may.
+const TIGHT: Limits = Limits { line: 14, lines: 3, octets: 10 };
 
 #[derive(Debug, PartialEq)]
 enum Outcome {
@@ -289,6 +291,12 @@ fn replies_may_be_as_long_as_the_limit_and_no_longer() {
     let more = format!("{}250 {}\r\n", line.repeat(63), "x".repeat(1019));
     let error = ReplyError::TooLong { limit: 65536 };
     assert_eq!(three_ways(more.as_bytes(), &Limits::NORMAL), Outcome::Broken(error));
+    // Within a line too, and without waiting for its end.
+    assert!(matches!(three_ways(b"250 abcd\r\n", &TIGHT), Outcome::Complete(10, _)));
+    for input in ["250 abcdefg", "250 abcde\r\n"] {
+        let error = ReplyError::TooLong { limit: 10 };
+        assert_eq!(three_ways(input.as_bytes(), &TIGHT), Outcome::Broken(error), "{input:?}");
+    }
 }
 
 #[test]
@@ -324,7 +332,7 @@ proptest! {
     fn the_parser_equals_the_oracle_under_any_splitting(
         input in stream(),
         sizes in proptest::collection::vec(1_usize..9, 1..6),
-        limits in prop_oneof![Just(Limits::NORMAL), Just(SMALL)],
+        limits in prop_oneof![Just(Limits::NORMAL), Just(SMALL), Just(TIGHT)],
     ) {
         let expected = oracle(&input, &limits);
         prop_assert_eq!(&parsed(&input, &[usize::MAX / 2], &limits), &expected);
