@@ -72,7 +72,7 @@ fn check(reply: &Reply, limits: &Limits) {
     let ([again], None) = (again.as_slice(), error) else {
         panic!("one reply is written: {again:?}, {error:?}")
     };
-    assert_eq!(again.code(), reply.code());
+    assert_eq!(again.code().get(), reply.code().get());
     assert_eq!(again.lines().count(), reply.lines().count());
     if !reply.lines().flatten().any(u8::is_ascii_control) {
         assert!(again.lines().eq(reply.lines()), "what is written reads back");
