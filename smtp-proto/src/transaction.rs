@@ -86,7 +86,6 @@ pub(crate) struct Transaction {
     pub(crate) recipients: Vec<RecipientState>,
     /// No more recipients will come.
     pub(crate) complete: bool,
-    pub(crate) mail_accepted: bool,
     /// MAIL was refused, or the message is unsendable: holds for every recipient, also those still to be named.
     pub(crate) refusal: Option<Failure>,
     pub(crate) encoder: Option<Encoder>,
@@ -108,7 +107,6 @@ impl Transaction {
             stage: Stage::Mail,
             recipients: Vec::new(),
             complete: false,
-            mail_accepted: false,
             refusal: None,
             encoder: None,
             taken: 0,

@@ -314,9 +314,7 @@ impl Engine {
             return self.unexpected(now, Phase::Mail, reply);
         }
         let Some(transaction) = self.transaction(id) else { return };
-        if reply.severity() == Severity::Positive {
-            transaction.mail_accepted = true;
-        } else {
+        if reply.severity() != Severity::Positive {
             transaction.refuse(Failure::new(Phase::Mail, Error::Refused { phase: Phase::Mail, reply }));
         }
     }
