@@ -7,6 +7,7 @@ pub mod address;
 pub mod body;
 pub mod capability;
 pub mod command;
+pub mod endpoint;
 pub mod envelope;
 mod phase;
 pub mod reply;
