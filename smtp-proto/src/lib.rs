@@ -13,6 +13,7 @@ mod phase;
 pub mod reply;
 pub mod sasl;
 mod secret;
+pub mod tls_options;
 
 pub use phase::Phase;
 pub use secret::Secret;
