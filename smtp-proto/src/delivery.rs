@@ -1,0 +1,671 @@
+//! One message to one of several targets: failover as a pure machine.
+//!
+//! `Delivery` owns the plan, the envelope and at most one [`Connection`]. It asks its adapter for a handful of [`Action`]s and otherwise
+//! passes octets through. What to do after a failure is decided by the table in `policy.rs`; this file only carries it out.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Phase,
+    config::{Link, TlsMode},
+    connection::{Connection, Event, Notice},
+    endpoint::Endpoint,
+    envelope::Envelope,
+    error::{BodyError, Disposition, Error, Failure},
+    plan::{Peer, Plan, Target},
+    policy::{self, Next, Scope},
+    reply::Reply,
+    report::{Attempt, RecipientReport, Report},
+    sasl::Credentials,
+    transaction::{RecipientId, TransactionReport},
+    transcript::Line,
+};
+
+/// What the adapter is asked to do. Exhaustive on purpose: a new action must break every adapter's build.
+#[derive(Debug)]
+pub enum Action {
+    /// Look up the addresses of a name; answer with [`Delivery::handle_resolved`].
+    Resolve {
+        /// The name, as A-labels.
+        host: String,
+        /// The port the addresses are to have.
+        port: u16,
+    },
+    /// Open a transport; answer with [`Delivery::handle_connected`].
+    Connect(Peer),
+    /// Drop the transport, or whatever lookup or connect is under way.
+    Disconnect,
+    /// Take the content from its beginning again; answer with [`Delivery::handle_rewound`].
+    Rewind,
+    /// The server answered a RCPT; the index is that of the envelope.
+    Answer(RecipientId, Reply),
+    /// All is known. Nothing follows.
+    Finish(Report),
+}
+
+/// Why a name could not be looked up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct ResolveError {
+    /// The name does not exist (M101); otherwise the lookup may work later (M102).
+    pub not_found: bool,
+    /// The resolver's words.
+    pub message: String,
+}
+
+impl ResolveError {
+    /// From what a resolver knows.
+    #[must_use]
+    pub fn new(not_found: bool, message: impl Into<String>) -> Self {
+        Self { not_found, message: message.into() }
+    }
+}
+
+/// The least time an address gets before the next one is tried.
+const LEAST_PER_ADDRESS: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+enum State {
+    Resolving,
+    Connecting {
+        until: Instant,
+    },
+    Session,
+    /// Closed; its last words are being written.
+    Lingering {
+        until: Instant,
+    },
+    Rewinding,
+    Finished,
+}
+
+/// One delivery as a pure state machine; the grammar is [`Connection`]'s.
+#[derive(Debug)]
+pub struct Delivery {
+    plan: Arc<Plan>,
+    envelope: Envelope,
+    forwarded: Option<Credentials>,
+    state: State,
+    actions: VecDeque<Action>,
+    lines: VecDeque<Line>,
+    total_deadline: Option<Instant>,
+
+    /// Index of the target in use.
+    target: usize,
+    /// Addresses of it that are still to be tried.
+    addresses: VecDeque<Peer>,
+    connect_deadline: Instant,
+    /// The address in use, and whether this is the plaintext retry.
+    peer: Option<Peer>,
+    after_tls_failure: bool,
+    connection: Option<Connection>,
+    /// What to do when the last words are out.
+    then: Next,
+
+    attempts: Vec<Attempt>,
+    /// The outcome of each recipient so far, and the attempt that gave it.
+    outcomes: Vec<Option<(Disposition, usize)>>,
+    /// Which recipient of the envelope each recipient of the transaction is.
+    offered: Vec<usize>,
+    content_taken: bool,
+    round_trips: u32,
+}
+
+impl Delivery {
+    /// A delivery that begins at once: poll for its first action.
+    #[must_use]
+    pub fn new(now: Instant, plan: Arc<Plan>, envelope: Envelope) -> Self {
+        Self::with_credentials(now, plan, envelope, None)
+    }
+
+    /// The same with the submitting client's credentials, for `auth forward` (M45).
+    #[must_use]
+    pub fn with_credentials(
+        now: Instant,
+        plan: Arc<Plan>,
+        envelope: Envelope,
+        forwarded: Option<Credentials>,
+    ) -> Self {
+        let mut delivery = Self {
+            total_deadline: plan.total_timeout.and_then(|timeout| now.checked_add(timeout)),
+            outcomes: envelope.recipients.iter().map(|_| None).collect(),
+            plan,
+            envelope,
+            forwarded,
+            state: State::Resolving,
+            actions: VecDeque::new(),
+            lines: VecDeque::new(),
+            target: 0,
+            addresses: VecDeque::new(),
+            connect_deadline: now,
+            peer: None,
+            after_tls_failure: false,
+            connection: None,
+            then: Next::Nothing,
+            attempts: Vec::new(),
+            offered: Vec::new(),
+            content_taken: false,
+            round_trips: 0,
+        };
+        if delivery.envelope.recipients.is_empty() {
+            delivery.finish();
+        } else {
+            delivery.start_target(now);
+        }
+        delivery
+    }
+
+    // ---- targets and addresses ---------------------------------------------------------------------------------------------------
+
+    fn current(&self) -> Option<&Target> {
+        self.plan.targets.get(self.target)
+    }
+
+    fn start_target(&mut self, now: Instant) {
+        let Some(target) = self.current() else { return self.finish() };
+        let timeout = target.config.timeouts.duration(Phase::Connect);
+        self.connect_deadline = now.checked_add(timeout).unwrap_or(now + LEAST_PER_ADDRESS);
+        self.after_tls_failure = false;
+        self.addresses.clear();
+        let target = self.current().map(|target| target.endpoint.clone());
+        match target {
+            Some(Endpoint::Unix(path)) => {
+                self.addresses.push_back(Peer::Unix(path));
+                self.next_address(now);
+            }
+            Some(endpoint) => self.resolve(now, &endpoint),
+            None => self.finish(),
+        }
+    }
+
+    fn resolve(&mut self, now: Instant, endpoint: &Endpoint) {
+        let port = endpoint.port().unwrap_or_default();
+        match endpoint.dns_name() {
+            Ok(Some(host)) => match host.parse::<IpAddr>() {
+                Ok(ip) => {
+                    self.addresses.push_back(Peer::Tcp(SocketAddr::new(ip, port)));
+                    self.next_address(now);
+                }
+                Err(_) => {
+                    self.state = State::Resolving;
+                    self.actions.push_back(Action::Resolve { host, port });
+                }
+            },
+            Ok(None) => self.next_address(now),
+            Err(error) => {
+                let error = Error::Resolve { not_found: true, message: error.to_string().into() };
+                self.attempt_failed(now, error, Scope::Target);
+            }
+        }
+    }
+
+    fn next_address(&mut self, now: Instant) {
+        match self.addresses.pop_front() {
+            Some(peer) => self.connect(now, peer),
+            None => self.next_target(now),
+        }
+    }
+
+    fn connect(&mut self, now: Instant, peer: Peer) {
+        // M14: one time for all addresses, shared so that one black hole does not eat the turn of the others.
+        let left = self.connect_deadline.saturating_duration_since(now);
+        let rest = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let share = (left / rest).max(LEAST_PER_ADDRESS).min(left);
+        self.state = State::Connecting { until: now + share };
+        self.peer = Some(peer.clone());
+        self.actions.push_back(Action::Connect(peer));
+    }
+
+    fn next_target(&mut self, now: Instant) {
+        self.target += 1;
+        if self.target >= self.plan.targets.len() {
+            return self.finish();
+        }
+        if self.content_taken {
+            // Law 5: before any octet is asked for twice.
+            self.state = State::Rewinding;
+            self.actions.push_back(Action::Rewind);
+        } else {
+            self.start_target(now);
+        }
+    }
+
+    /// No session came of it: the attempt goes into the report, and the policy says what is next.
+    fn attempt_failed(&mut self, now: Instant, error: Error, scope: Scope) {
+        let phase = error.phase().unwrap_or(Phase::Connect);
+        self.push_attempt(phase, Some(error));
+        self.go_on(now, policy::next(self.plan.failover, scope));
+    }
+
+    fn push_attempt(&mut self, phase: Phase, error: Option<Error>) {
+        let Some(endpoint) = self.current().map(|target| target.endpoint.clone()) else { return };
+        self.attempts.push(Attempt {
+            target: self.target,
+            endpoint,
+            peer: self.peer.clone(),
+            phase,
+            usable: false,
+            error,
+            tls: None,
+            fell_back_to_plaintext: self.after_tls_failure,
+            notices: Vec::new(),
+        });
+    }
+
+    fn go_on(&mut self, now: Instant, next: Next) {
+        match next {
+            Next::Address => self.next_address(now),
+            Next::SameInPlaintext => {
+                self.after_tls_failure = true;
+                match self.peer.clone() {
+                    Some(peer) => {
+                        // M65: a full connect once more, with the time that a connect has.
+                        let timeout = self.current().map_or(LEAST_PER_ADDRESS, |target| {
+                            target.config.timeouts.duration(Phase::Connect)
+                        });
+                        self.connect_deadline = now.checked_add(timeout).unwrap_or(now + LEAST_PER_ADDRESS);
+                        self.addresses.clear();
+                        self.connect(now, peer);
+                    }
+                    None => self.next_target(now),
+                }
+            }
+            Next::Target => self.next_target(now),
+            Next::Nothing => self.finish(),
+        }
+    }
+
+    // ---- the transport or the clock spoke ----------------------------------------------------------------------------------------
+
+    /// The lookup has ended. Ignored unless one was asked for.
+    pub fn handle_resolved(&mut self, now: Instant, result: Result<Vec<SocketAddr>, ResolveError>) {
+        if !matches!(self.state, State::Resolving) {
+            return;
+        }
+        let result = match result {
+            Ok(addresses) if addresses.is_empty() => {
+                Err(ResolveError { not_found: true, message: "the name has no address".to_owned() })
+            }
+            other => other,
+        };
+        match result {
+            Ok(addresses) => {
+                self.addresses = addresses.into_iter().map(Peer::Tcp).collect();
+                self.next_address(now);
+            }
+            Err(ResolveError { not_found, message }) => {
+                self.peer = None;
+                let error = Error::Resolve { not_found, message: message.into() };
+                self.attempt_failed(now, error, Scope::Target);
+            }
+        }
+    }
+
+    /// The transport is open, or could not be opened. Ignored unless one was asked for.
+    pub fn handle_connected(&mut self, now: Instant, result: io::Result<()>) {
+        if !matches!(self.state, State::Connecting { .. }) {
+            return;
+        }
+        if let Err(cause) = result {
+            let error = Error::Lost { phase: Phase::Connect, cause: Some(Arc::new(cause)) };
+            return self.attempt_failed(now, error, Scope::Address);
+        }
+        let Some(target) = self.current() else { return };
+        let config = Arc::clone(if self.after_tls_failure { &target.plaintext } else { &target.config });
+        let link = Link {
+            local: self.peer.as_ref().is_some_and(Peer::is_local),
+            after_tls_failure: self.after_tls_failure,
+            forwarded: self.forwarded.clone(),
+        };
+        self.push_attempt(Phase::Greeting, None);
+        self.connection = Some(Connection::with_link(now, config, link));
+        self.state = State::Session;
+        self.pump(now);
+    }
+
+    /// Octets arrived.
+    pub fn handle_input(&mut self, now: Instant, data: &[u8]) {
+        self.with_connection(now, |connection| connection.handle_input(now, data));
+    }
+
+    /// The transport took the first `len` octets of [`transmit`](Self::transmit).
+    pub fn handle_transmitted(&mut self, now: Instant, len: usize) {
+        self.with_connection(now, |connection| connection.handle_transmitted(now, len));
+    }
+
+    /// Writing failed; reading goes on.
+    pub fn handle_write_failed(&mut self, now: Instant, cause: io::Error) {
+        self.with_connection(now, |connection| connection.handle_write_failed(now, cause));
+        self.stop_lingering(now);
+    }
+
+    /// The transport reached its end.
+    pub fn handle_closed(&mut self, now: Instant, cause: Option<io::Error>) {
+        self.with_connection(now, |connection| connection.handle_closed(now, cause));
+        self.stop_lingering(now);
+    }
+
+    /// The content can be had from its beginning again, or not.
+    pub fn handle_rewound(&mut self, now: Instant, result: io::Result<()>) {
+        if !matches!(self.state, State::Rewinding) {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.content_taken = false;
+                self.start_target(now);
+            }
+            // What was decided so far stands: nobody else can be offered a message that cannot be had again.
+            Err(_) => self.finish(),
+        }
+    }
+
+    /// Time passed. Harmless when early.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.total_deadline.is_some_and(|deadline| deadline <= now) {
+            return self.give_up(now, Error::Deadline);
+        }
+        match self.state {
+            State::Resolving if self.connect_deadline <= now => {
+                self.peer = None;
+                self.actions.push_back(Action::Disconnect);
+                self.attempt_failed(now, Error::Timeout(Phase::Connect), Scope::Target);
+            }
+            State::Connecting { until } if until <= now => {
+                self.actions.push_back(Action::Disconnect);
+                if self.connect_deadline <= now {
+                    self.addresses.clear();
+                }
+                self.attempt_failed(now, Error::Timeout(Phase::Connect), Scope::Address);
+            }
+            State::Lingering { until } if until <= now => self.stop_lingering(now),
+            State::Session => self.with_connection(now, |connection| connection.handle_timeout(now)),
+            _ => {}
+        }
+    }
+
+    // ---- the application wants ---------------------------------------------------------------------------------------------------
+
+    /// Content octets; ask [`body_credit`](Self::body_credit) first.
+    ///
+    /// # Errors
+    /// As [`Connection::write_body`]. After an error other than [`BodyError::NotWanted`] the delivery ends by itself.
+    pub fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
+        self.content_taken = true;
+        self.with_body(now, |connection| connection.write_body(now, data))
+    }
+
+    /// The content is complete.
+    ///
+    /// # Errors
+    /// As [`write_body`](Self::write_body).
+    pub fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
+        self.content_taken = true;
+        self.with_body(now, |connection| {
+            connection.finish_body(now)?;
+            // One message a connection (M41): QUIT rides behind the end mark where PIPELINING allows it.
+            connection.quit(now);
+            Ok(())
+        })
+    }
+
+    /// The content's source failed: nothing more of the message is sent anywhere (SPEC section 6, row 13).
+    pub fn fail_body(&mut self, now: Instant, cause: &io::Error) {
+        self.with_connection(now, |connection| connection.fail_body(now, cause));
+    }
+
+    /// Gives up: the transport is dropped, everybody undecided is deferred, or uncertain where the server may have the message.
+    pub fn cancel(&mut self, now: Instant) {
+        self.give_up(now, |_| Error::Cancelled);
+    }
+
+    fn give_up(&mut self, now: Instant, error: impl FnOnce(Phase) -> Error) {
+        match (&self.state, self.connection.as_mut()) {
+            (State::Finished, _) => {}
+            (State::Session, Some(connection)) => {
+                let error = error(connection.phase());
+                connection.abort(now, error);
+                self.pump(now);
+            }
+            (State::Lingering { .. }, _) => {
+                self.then = Next::Nothing;
+                self.stop_lingering(now);
+            }
+            _ => {
+                self.actions.push_back(Action::Disconnect);
+                self.push_attempt(Phase::Connect, Some(error(Phase::Connect)));
+                self.finish();
+            }
+        }
+    }
+
+    // ---- the machine wants -------------------------------------------------------------------------------------------------------
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Resolving => Some(self.connect_deadline),
+            State::Connecting { until } | State::Lingering { until } => Some(*until),
+            State::Session => self.connection.as_ref().and_then(Connection::poll_timeout),
+            State::Rewinding => None,
+            State::Finished => return None,
+        };
+        match (own, self.total_deadline) {
+            (Some(own), Some(total)) => Some(own.min(total)),
+            (own, total) => own.or(total),
+        }
+    }
+
+    /// The octets to write now; see [`Connection::transmit`].
+    #[must_use]
+    pub fn transmit(&mut self) -> &[u8] {
+        match self.connection.as_mut() {
+            Some(connection) => connection.transmit(),
+            None => &[],
+        }
+    }
+
+    /// How many content octets are wanted now.
+    #[must_use]
+    pub fn body_credit(&self) -> usize {
+        self.connection.as_ref().map_or(0, Connection::body_credit)
+    }
+
+    /// The next line of the dialogue, where the configuration asks for a transcript.
+    #[must_use]
+    pub fn poll_transcript(&mut self) -> Option<Line> {
+        self.lines.pop_front()
+    }
+
+    // ---- the session -------------------------------------------------------------------------------------------------------------
+
+    fn with_connection(&mut self, now: Instant, act: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = self.connection.as_mut() {
+            act(connection);
+            self.pump(now);
+        }
+    }
+
+    fn with_body(
+        &mut self,
+        now: Instant,
+        act: impl FnOnce(&mut Connection) -> Result<(), BodyError>,
+    ) -> Result<(), BodyError> {
+        let result = self.connection.as_mut().map_or(Err(BodyError::NotWanted), act);
+        self.pump(now);
+        result
+    }
+
+    fn pump(&mut self, now: Instant) {
+        while let Some(event) = self.connection.as_mut().and_then(Connection::poll_event) {
+            match event {
+                Event::Ready => self.on_ready(now),
+                Event::Recipient(_, id, reply) => {
+                    if let Some(index) = self.offered.get(id.index()) {
+                        self.actions.push_back(Action::Answer(RecipientId(*index), reply));
+                    }
+                }
+                Event::Decided(..) => {}
+                Event::Done(_, report) => self.on_done(now, report),
+                Event::Notice(notice) => self.on_notice(notice),
+                Event::Closed(error) => self.on_closed(now, error),
+            }
+        }
+        if let Some(connection) = self.connection.as_mut() {
+            self.lines.extend(std::iter::from_fn(|| connection.poll_transcript()));
+            if matches!(self.state, State::Lingering { .. }) && connection.transmit().is_empty() {
+                self.stop_lingering(now);
+            }
+        }
+    }
+
+    fn on_ready(&mut self, now: Instant) {
+        let Some(connection) = self.connection.as_mut() else { return };
+        let tls = connection.tls().cloned();
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.usable = true;
+            attempt.phase = Phase::Mail;
+            attempt.tls = tls;
+        }
+        // Law 2: nobody decided is offered again.
+        self.offered = self
+            .outcomes
+            .iter()
+            .enumerate()
+            .filter(|(_, outcome)| {
+                outcome
+                    .as_ref()
+                    .is_none_or(|(disposition, _)| policy::moves_on(self.plan.failover, disposition))
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let recipients =
+            self.offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
+        let envelope = Envelope::new(self.envelope.sender.clone(), recipients);
+        // `Ready` is what allows a transaction to begin.
+        let begun = connection.submit(now, envelope);
+        debug_assert!(begun.is_ok());
+    }
+
+    fn on_done(&mut self, now: Instant, report: TransactionReport) {
+        let attempt = self.attempts.len().saturating_sub(1);
+        self.round_trips += report.round_trips;
+        for (index, disposition) in self.offered.iter().zip(report.dispositions) {
+            if let Some(outcome) = self.outcomes.get_mut(*index) {
+                *outcome = Some((disposition, attempt));
+            }
+        }
+        if let Some(connection) = self.connection.as_mut() {
+            connection.quit(now);
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.fell_back_to_plaintext |= matches!(notice, Notice::StartTlsRefused(_));
+            attempt.notices.push(notice);
+        }
+    }
+
+    fn on_closed(&mut self, now: Instant, error: Option<Error>) {
+        let Some(connection) = self.connection.as_mut() else { return };
+        let handshake_failed = connection.handshake_failed();
+        let quit_timeout = self
+            .plan
+            .targets
+            .get(self.target)
+            .map_or(LEAST_PER_ADDRESS, |target| target.config.timeouts.duration(Phase::Quit));
+        let usable = self.attempts.last().is_some_and(|attempt| attempt.usable);
+        self.then = match &error {
+            _ if usable => self.after_transaction(error.as_ref()),
+            None => Next::Target,
+            Some(error) => {
+                let phase = error.phase().unwrap_or(Phase::Greeting);
+                let may_fall_back = handshake_failed && self.may_fall_back();
+                policy::next(self.plan.failover, policy::scope_of(error, phase, may_fall_back))
+            }
+        };
+        if let Some(attempt) = self.attempts.last_mut()
+            && let Some(error) = error
+        {
+            attempt.phase = error.phase().unwrap_or(attempt.phase);
+            attempt.error = Some(error);
+        }
+        self.state = State::Lingering { until: now + quit_timeout };
+        // `pump` goes on from here as soon as there is nothing left to write.
+    }
+
+    /// M65, M69, M71, D3: where TLS is optional and this was the first try, once more without.
+    fn may_fall_back(&self) -> bool {
+        !self.after_tls_failure
+            && !self.envelope.sender.require_tls
+            && self.current().is_some_and(|target| {
+                target.config.security.mode == TlsMode::StartTls && !target.config.security.required
+            })
+    }
+
+    /// After a session that was usable: on, if somebody may be offered elsewhere.
+    fn after_transaction(&self, error: Option<&Error>) -> Next {
+        let given_up = matches!(error, Some(Error::Cancelled | Error::Deadline(_) | Error::Source { .. }));
+        let open = self.outcomes.iter().any(|outcome| {
+            outcome.as_ref().is_none_or(|(disposition, _)| policy::moves_on(self.plan.failover, disposition))
+        });
+        if open && !given_up { Next::Target } else { Next::Nothing }
+    }
+
+    fn stop_lingering(&mut self, now: Instant) {
+        if !matches!(self.state, State::Lingering { .. }) {
+            return;
+        }
+        self.connection = None;
+        self.actions.push_back(Action::Disconnect);
+        let next = std::mem::replace(&mut self.then, Next::Nothing);
+        self.go_on(now, next);
+    }
+
+    // ---- the end -----------------------------------------------------------------------------------------------------------------
+
+    /// Whoever is not decided gets what ended the last attempt (M40).
+    fn finish(&mut self) {
+        self.state = State::Finished;
+        let last = self.attempts.len().checked_sub(1);
+        let cause = self
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.error.clone().map(|error| Failure::new(attempt.phase, error)))
+            .unwrap_or_else(|| Failure::new(Phase::Connect, Error::Cancelled));
+        let recipients = self
+            .envelope
+            .recipients
+            .iter()
+            .zip(std::mem::take(&mut self.outcomes))
+            .map(|(recipient, outcome)| {
+                let (disposition, attempt) = match outcome {
+                    Some((disposition, attempt)) => (disposition, Some(attempt)),
+                    None => (Disposition::failed(cause.clone()), last),
+                };
+                RecipientReport { recipient: recipient.clone(), disposition, attempt }
+            })
+            .collect();
+        let attempts = std::mem::take(&mut self.attempts);
+        self.actions.push_back(Action::Finish(Report {
+            recipients,
+            attempts,
+            round_trips: self.round_trips,
+        }));
+    }
+}

@@ -1,0 +1,137 @@
+//! What became of a message: per recipient, and what was tried on the way.
+
+use crate::{
+    Phase,
+    connection::Notice,
+    endpoint::Endpoint,
+    envelope::{Envelope, Recipient},
+    error::{Disposition, Error, Failure, Kind},
+    plan::Peer,
+    tls::TlsFacts,
+};
+
+/// One try to use a target.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The target's index in the plan.
+    pub target: usize,
+    /// The target.
+    pub endpoint: Endpoint,
+    /// The address tried; `None` where the name could not be resolved.
+    pub peer: Option<Peer>,
+    /// How far it came.
+    pub phase: Phase,
+    /// The session became usable: greeting, hello, TLS and authentication are done.
+    pub usable: bool,
+    /// What ended it, unless it ended as it should.
+    pub error: Option<Error>,
+    /// The TLS session, where there was one.
+    pub tls: Option<TlsFacts>,
+    /// STARTTLS was refused or had failed, and the session went on in plaintext (D2, M65).
+    pub fell_back_to_plaintext: bool,
+    /// Things worth a line in the log.
+    pub notices: Vec<Notice>,
+}
+
+impl Attempt {
+    /// The class of what ended it; `None`: the target was usable and nothing went wrong with it.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        self.error.as_ref().map(Error::kind)
+    }
+}
+
+/// One recipient's outcome.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecipientReport {
+    /// Who.
+    pub recipient: Recipient,
+    /// What became of it.
+    pub disposition: Disposition,
+    /// The attempt that decided: an index into [`Report::attempts`].
+    pub attempt: Option<usize>,
+}
+
+/// A whole message's outcome in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All delivered.
+    Delivered,
+    /// All deferred.
+    Deferred,
+    /// All rejected.
+    Rejected,
+    /// At least one uncertain.
+    Uncertain,
+    /// Mixed, none of them uncertain.
+    Partial,
+}
+
+impl Outcome {
+    /// The stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Deferred => "deferred",
+            Self::Rejected => "rejected",
+            Self::Uncertain => "uncertain",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// One per recipient, in envelope order, duplicates counted (D26).
+    pub recipients: Vec<RecipientReport>,
+    /// Every try, in order.
+    pub attempts: Vec<Attempt>,
+    /// Turns of the line for the transactions of this message, all attempts together.
+    pub round_trips: u32,
+}
+
+impl Report {
+    /// The report of a message that is refused here, before any target is contacted: the same failure for everybody.
+    #[must_use]
+    pub fn refused(envelope: &Envelope, phase: Phase, error: &Error) -> Self {
+        let recipients = envelope
+            .recipients
+            .iter()
+            .map(|recipient| RecipientReport {
+                recipient: recipient.clone(),
+                disposition: Disposition::failed(Failure::new(phase, error.clone())),
+                attempt: None,
+            })
+            .collect();
+        Self { recipients, attempts: Vec::new(), round_trips: 0 }
+    }
+
+    /// All alike: that word; any uncertain: uncertain; otherwise partial.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let mut words = self.recipients.iter().map(|recipient| match recipient.disposition {
+            Disposition::Delivered(_) => Outcome::Delivered,
+            Disposition::Deferred(_) => Outcome::Deferred,
+            Disposition::Rejected(_) => Outcome::Rejected,
+            Disposition::Uncertain(_) => Outcome::Uncertain,
+        });
+        let Some(first) = words.next() else { return Outcome::Delivered };
+        words.fold(first, |sum, word| match (sum, word) {
+            (sum, word) if sum == word => sum,
+            (Outcome::Uncertain, _) | (_, Outcome::Uncertain) => Outcome::Uncertain,
+            _ => Outcome::Partial,
+        })
+    }
+
+    /// The attempt that counts: the last one that was usable, or else the last one.
+    #[must_use]
+    pub fn decisive_attempt(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.usable).or_else(|| self.attempts.last())
+    }
+}
