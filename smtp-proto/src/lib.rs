@@ -12,6 +12,7 @@ mod phase;
 pub mod reply;
 pub mod sasl;
 mod secret;
+pub mod server;
 
 pub use phase::Phase;
 pub use secret::Secret;
