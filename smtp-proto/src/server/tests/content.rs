@@ -74,6 +74,20 @@ fn content_waits_for_the_application() {
 }
 
 #[test]
+fn the_end_is_told_behind_the_content() {
+    let mut harness = ready(config());
+    harness.send("DATA\r\n");
+    let server = &mut harness.server;
+    server.handle_input(harness.now, b"xy\r\n.\r\n");
+    assert!(server.poll_event().is_none());
+    server.take_content(harness.now, 3);
+    assert!(server.poll_event().is_none());
+    assert!(server.transmit().is_empty());
+    server.take_content(harness.now, 1);
+    assert!(matches!(server.poll_event(), Some(Event::EndOfContent { octets: 4, .. })));
+}
+
+#[test]
 fn the_application_may_refuse_while_content_comes() {
     let mut harness = ready(Config { decisions: Decisions::END, ..config() });
     harness.send("DATA\r\n");

@@ -103,6 +103,18 @@ fn round_trips_are_flights_not_reads() {
 }
 
 #[test]
+fn answers_that_take_time_make_no_round_trips() {
+    let mut harness = Harness::new(Config { decisions: Decisions::ALL, ..config() });
+    harness.send("EHLO c\r\n");
+    harness.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nBDAT 3 LAST\r\nx\r\n");
+    for expected in [vec!["250 2.1.0"], vec!["250 2.1.5"], vec![]] {
+        harness.server.accept(harness.now).unwrap();
+        assert_eq!(codes(&harness.output()), expected);
+    }
+    assert!(matches!(harness.events.last(), Some(Event::EndOfContent { round_trips: 1, .. })));
+}
+
+#[test]
 fn verbs_are_case_blind_and_trailing_blanks_forgiven() {
     let mut harness = Harness::new(config());
     assert_eq!(harness.codes("eHlO c  \r\n"), ["250"]); // R2
