@@ -67,7 +67,9 @@ impl Throwaway {
 
 /// From PEM texts, the leaf first.
 pub(crate) fn server_config_pem(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, CertificateError> {
-    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>().map_err(|_| CertificateError::Pem)?;
+    let chain = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| CertificateError::Pem)?;
     if chain.is_empty() {
         return Err(CertificateError::Pem);
     }

@@ -8,7 +8,11 @@ use smtp_proto::{
     address::{ClientName, ForwardPath, ReversePath},
 };
 
-use crate::{durations, exit::Failure, sink::options::{Account, CannedReply, Extension, Listen}};
+use crate::{
+    durations,
+    exit::Failure,
+    sink::options::{Account, CannedReply, Extension, Listen},
+};
 
 /// Forward mail over SMTP and LMTP, transparently and without losing or doubling it.
 ///
@@ -277,7 +281,8 @@ impl Command {
         match self {
             Self::Serve { .. } => Err(not_built("the command `serve`")),
             Self::Send(send) => {
-                if send.chunking.as_deref().is_some_and(|word| !matches!(word, "no" | "off" | "false" | "0")) {
+                if send.chunking.as_deref().is_some_and(|word| !matches!(word, "no" | "off" | "false" | "0"))
+                {
                     return Err(not_built("`--chunking` other than `no`"));
                 }
                 if send.connections.as_deref().is_some_and(|number| number != "1") {
@@ -324,7 +329,8 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in ["--config", "--use", "--connections", "--chunking", "--syntax", "scram", "xoauth2"] {
+            for switch in ["--config", "--use", "--connections", "--chunking", "--syntax", "scram", "xoauth2"]
+            {
                 assert!(!help.contains(switch), "{name} {switch}");
             }
         }

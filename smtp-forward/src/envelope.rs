@@ -35,12 +35,19 @@ enum HeaderError {
     NoRecipient,
     #[error("its field {0} has {1:?}, which is no address; name the envelope with --from and --to")]
     Entry(&'static str, String),
-    #[error("its field {0} has the address {1:?}, which cannot be used; name the envelope with --from and --to")]
+    #[error(
+        "its field {0} has the address {1:?}, which cannot be used; name the envelope with --from and --to"
+    )]
     Address(&'static str, String, #[source] AddressError),
 }
 
 /// The envelope of the command line, completed from the message's header.
-pub(crate) fn of(name: &str, content: &Content, from: Option<&ReversePath>, to: &[ForwardPath]) -> Result<Addressed, Failure> {
+pub(crate) fn of(
+    name: &str,
+    content: &Content,
+    from: Option<&ReversePath>,
+    to: &[ForwardPath],
+) -> Result<Addressed, Failure> {
     let given = || to.iter().cloned().map(Recipient::new).collect::<Vec<_>>();
     if let (Some(sender), false) = (from, to.is_empty()) {
         return Ok(Addressed {
@@ -51,15 +58,23 @@ pub(crate) fn of(name: &str, content: &Content, from: Option<&ReversePath>, to: 
     }
     let unusable = |error: &dyn std::error::Error| Failure::because(Status::Unsendable, name, error);
     let header = content.header().map_err(|error| unusable(&error))?.ok_or_else(|| {
-        Failure::new(Status::Unsendable, format!("{name}: its header is too long; name the envelope with --from and --to"))
+        Failure::new(
+            Status::Unsendable,
+            format!("{name}: its header is too long; name the envelope with --from and --to"),
+        )
     })?;
     let header = Header::parse(&header).map_err(|error| unusable(&error))?;
     let (sender, sender_field) = match from {
         Some(sender) => (sender.clone(), None),
-        None => header.sender().map(|(sender, field)| (sender, Some(field))).map_err(|error| unusable(&error))?,
+        None => {
+            header.sender().map(|(sender, field)| (sender, Some(field))).map_err(|error| unusable(&error))?
+        }
     };
-    let (recipients, recipient_fields) =
-        if to.is_empty() { header.recipients().map_err(|error| unusable(&error))? } else { (given(), Vec::new()) };
+    let (recipients, recipient_fields) = if to.is_empty() {
+        header.recipients().map_err(|error| unusable(&error))?
+    } else {
+        (given(), Vec::new())
+    };
     Ok(Addressed { envelope: Envelope::new(Sender::new(sender), recipients), sender_field, recipient_fields })
 }
 
@@ -80,7 +95,9 @@ impl<'a> Header<'a> {
 
     fn sender(&self) -> Result<(ReversePath, &'static str), HeaderError> {
         // The last delivery puts its Return-Path in front.
-        if let Some((_, path)) = self.0.headers_raw().find(|(name, _)| name.eq_ignore_ascii_case("Return-Path")) {
+        if let Some((_, path)) =
+            self.0.headers_raw().find(|(name, _)| name.eq_ignore_ascii_case("Return-Path"))
+        {
             let path = path.trim();
             let parsed = path.parse();
             return parsed
@@ -151,7 +168,8 @@ mod tests {
     fn everybody_in_to_cc_and_bcc_gets_it_once() {
         let text = "From: x@y\nTo: A <a@x.example>, \"B, C\" <b@x.example>\nCC: a@x.example,\n c@x.example (see)\nBcc: d@x.example\n\n";
         assert_eq!(recipients(text), ["<a@x.example>", "<b@x.example>", "<c@x.example>", "<d@x.example>"]);
-        let groups = "To: friends: a@x.example, B <b@x.example>;\nCc: undisclosed-recipients:;\nTo: c@x.example\n\n";
+        let groups =
+            "To: friends: a@x.example, B <b@x.example>;\nCc: undisclosed-recipients:;\nTo: c@x.example\n\n";
         assert_eq!(recipients(groups), ["<a@x.example>", "<b@x.example>", "<c@x.example>"]);
     }
 
@@ -173,7 +191,10 @@ mod tests {
     fn what_gives_no_envelope() {
         assert_eq!(header("Subject: x\n\n").sender(), Err(HeaderError::NoSender));
         assert_eq!(header("Subject: x\n\n").recipients().unwrap_err(), HeaderError::NoRecipient);
-        assert!(matches!(header("To: a@b.example, garbage\n\n").recipients(), Err(HeaderError::Entry("To", _))));
+        assert!(matches!(
+            header("To: a@b.example, garbage\n\n").recipients(),
+            Err(HeaderError::Entry("To", _))
+        ));
         assert!(matches!(header("To: a@b..example\n\n").recipients(), Err(HeaderError::Address("To", ..))));
     }
 }

@@ -54,8 +54,12 @@ impl Status {
             .iter()
             .map(|recipient| match &recipient.disposition {
                 Disposition::Delivered(_) => Self::Success,
-                Disposition::Rejected(failure) => Self::of_cause(&failure.cause).unwrap_or(Self::Rejected).max(sessions),
-                Disposition::Deferred(failure) => Self::of_cause(&failure.cause).unwrap_or(Self::Deferred).max(sessions),
+                Disposition::Rejected(failure) => {
+                    Self::of_cause(&failure.cause).unwrap_or(Self::Rejected).max(sessions)
+                }
+                Disposition::Deferred(failure) => {
+                    Self::of_cause(&failure.cause).unwrap_or(Self::Deferred).max(sessions)
+                }
                 // The content was handed over: whatever ended the session then was no refusal.
                 Disposition::Uncertain(_) => Self::Deferred,
             })

@@ -29,13 +29,20 @@ pub(crate) fn password(path: &Path) -> Result<Secret, Failure> {
         octets.pop();
     }
     if octets.is_empty() {
-        return Err(Failure::config(format!("{}: the first line is empty, and should be the password", path.display())));
+        return Err(Failure::config(format!(
+            "{}: the first line is empty, and should be the password",
+            path.display()
+        )));
     }
     Ok(Secret::from(octets))
 }
 
 /// A file that is gone when the value is dropped.
-pub(crate) fn temporary(prefix: &str, suffix: &str, content: &[u8]) -> Result<tempfile::NamedTempFile, Failure> {
+pub(crate) fn temporary(
+    prefix: &str,
+    suffix: &str,
+    content: &[u8],
+) -> Result<tempfile::NamedTempFile, Failure> {
     let make = || {
         let mut file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile()?;
         file.write_all(content)?;

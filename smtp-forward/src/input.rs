@@ -70,7 +70,8 @@ fn list_stdin(kind: InputKind) -> Vec<Result<Input, (String, Failure)>> {
     match kind {
         InputKind::Auto | InputKind::Message => vec![Ok(Input::Stdin)],
         InputKind::Mbox | InputKind::Maildir => {
-            let failure = Failure::usage("standard input is one message; name the mbox or the Maildir as a path");
+            let failure =
+                Failure::usage("standard input is one message; name the mbox or the Maildir as a path");
             vec![Err(("-".to_owned(), failure))]
         }
     }
@@ -84,7 +85,10 @@ fn list_path(path: &Path, kind: InputKind) -> Result<Vec<Input>, Failure> {
             if !maildir::is_maildir(path) {
                 return Err(Failure::new(
                     Status::Unsendable,
-                    format!("{}: a directory, but no Maildir: it has no folders `new` and `cur`", path.display()),
+                    format!(
+                        "{}: a directory, but no Maildir: it has no folders `new` and `cur`",
+                        path.display()
+                    ),
                 ));
             }
             let found = maildir::messages(path).map_err(|error| unreadable(path, &error))?;
@@ -110,7 +114,9 @@ fn is_eml(path: &Path) -> bool {
 fn starts_as_mbox(path: &Path) -> Result<bool, Failure> {
     let read = || {
         let mut line = Vec::new();
-        io::BufReader::new(fs::File::open(path)?).take(mbox::LONGEST_SEPARATOR).read_until(b'\n', &mut line)?;
+        io::BufReader::new(fs::File::open(path)?)
+            .take(mbox::LONGEST_SEPARATOR)
+            .read_until(b'\n', &mut line)?;
         Ok(mbox::is_separator(&line))
     };
     read().map_err(|error: io::Error| unreadable(path, &error))
@@ -118,7 +124,8 @@ fn starts_as_mbox(path: &Path) -> Result<bool, Failure> {
 
 fn list_mbox(path: &Path) -> Result<Vec<Input>, Failure> {
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
-    let pieces = mbox::pieces(io::BufReader::with_capacity(64 * 1024, file)).map_err(|error| unreadable(path, &error))?;
+    let pieces = mbox::pieces(io::BufReader::with_capacity(64 * 1024, file))
+        .map_err(|error| unreadable(path, &error))?;
     Ok(pieces
         .into_iter()
         .enumerate()
@@ -154,7 +161,10 @@ impl Input {
                     file.seek(SeekFrom::Start(*start))?;
                     let content = spool(file.take(end.saturating_sub(*start)))?;
                     if content.size() != end.saturating_sub(*start) {
-                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the mbox shrank while it was read"));
+                        return Err(io::Error::new(
+                            io::ErrorKind::UnexpectedEof,
+                            "the mbox shrank while it was read",
+                        ));
                     }
                     Ok(content)
                 };
@@ -238,7 +248,9 @@ mod tests {
 
     #[test]
     fn what_is_small_stays_in_memory_and_the_rest_goes_to_a_file() {
-        for (size, in_memory) in [(0, true), (IN_MEMORY, true), (IN_MEMORY + 1, false), (3 * IN_MEMORY, false)] {
+        for (size, in_memory) in
+            [(0, true), (IN_MEMORY, true), (IN_MEMORY + 1, false), (3 * IN_MEMORY, false)]
+        {
             let content = spool(io::repeat(b'x').take(size)).unwrap();
             assert_eq!(content.size(), size);
             assert_eq!(matches!(content, Content::Memory(_)), in_memory, "{size}");
@@ -263,7 +275,8 @@ mod tests {
     #[test]
     fn an_mbox_is_told_by_its_first_line_unless_the_name_says_message() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "From a@b Thu Jan  1 00:00:00 2026\nSubject: x\n\ny\n\nFrom c@d Thu Jan  1 00:00:00 2026\n\nz\n";
+        let text =
+            "From a@b Thu Jan  1 00:00:00 2026\nSubject: x\n\ny\n\nFrom c@d Thu Jan  1 00:00:00 2026\n\nz\n";
         for (name, kind, count) in [
             ("box", InputKind::Auto, 2),
             ("box.eml", InputKind::Auto, 1),

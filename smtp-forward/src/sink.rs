@@ -74,7 +74,7 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
         while let Some(record) = inbox.recv().await {
             print(&record)?;
         }
-        Ok(())
+        Ok::<(), io::Error>(())
     });
     listener.serve(Arc::new(shared), stop_signal()).await;
     match printer.await {
@@ -106,19 +106,25 @@ fn server_tls(args: &cli::Sink) -> Result<(Tls, Option<tempfile::NamedTempFile>)
     let implicit = matches!(args.listen.endpoint(), Endpoint::Tls { .. });
     let (config, ca_file) = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => {
-            let config = server_config_pem(&files::read(cert)?, &files::read(key)?)
-                .map_err(|error| Failure::because(Status::Config, format!("{} and {}", cert.display(), key.display()), &error))?;
+            let config = server_config_pem(&files::read(cert)?, &files::read(key)?).map_err(|error| {
+                Failure::because(Status::Config, format!("{} and {}", cert.display(), key.display()), &error)
+            })?;
             (config, None)
         }
         _ if args.tls_self_signed => {
             let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-            names.extend(args.listen.endpoint().dns_name().ok().flatten().filter(|name| !names.contains(name)));
-            let made = Throwaway::new(names).map_err(|error| Failure::because(Status::Config, "--tls-self-signed", &error))?;
+            names.extend(
+                args.listen.endpoint().dns_name().ok().flatten().filter(|name| !names.contains(name)),
+            );
+            let made = Throwaway::new(names)
+                .map_err(|error| Failure::because(Status::Config, "--tls-self-signed", &error))?;
             let ca_file = files::temporary("smtp-forward-ca-", ".pem", made.ca_pem.as_bytes())?;
             (made.config, Some(ca_file))
         }
         _ if implicit => {
-            return Err(Failure::usage("tls:// needs a certificate: give --tls-cert and --tls-key, or --tls-self-signed"));
+            return Err(Failure::usage(
+                "tls:// needs a certificate: give --tls-cert and --tls-key, or --tls-self-signed",
+            ));
         }
         _ => return Ok((Tls::Off, None)),
     };
@@ -160,7 +166,9 @@ pub(crate) fn base_config(host_name: ClientName) -> Config {
 /// SIGTERM or SIGINT.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -14,7 +14,8 @@ const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"
 pub(super) fn is_separator(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
     let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let is_time = |word: &[u8]| word.len() >= 5 && word.get(2) == Some(&b':') && word.iter().any(u8::is_ascii_digit);
+    let is_time =
+        |word: &[u8]| word.len() >= 5 && word.get(2) == Some(&b':') && word.iter().any(u8::is_ascii_digit);
     // The sender can be missing or have blanks; the day is followed by month, date and time.
     let words: Vec<&[u8]> = words.by_ref().take(32).collect();
     words
@@ -111,7 +112,10 @@ mod tests {
         let text = format!("{SEPARATOR}A: 1\n\none\n\n{SEPARATOR}A: 2\n\ntwo\nFrom here on\n\nFrom me\n\n\n");
         assert_eq!(split(&text), ["A: 1\n\none\n", "A: 2\n\ntwo\nFrom here on\n\nFrom me\n\n"]);
         let crlf = text.replace('\n', "\r\n");
-        assert_eq!(split(&crlf), ["A: 1\r\n\r\none\r\n", "A: 2\r\n\r\ntwo\r\nFrom here on\r\n\r\nFrom me\r\n\r\n"]);
+        assert_eq!(
+            split(&crlf),
+            ["A: 1\r\n\r\none\r\n", "A: 2\r\n\r\ntwo\r\nFrom here on\r\n\r\nFrom me\r\n\r\n"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use smtp_proto::Endpoint;
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
     task::JoinSet,
 };
@@ -14,6 +14,11 @@ use super::{Shared, options::Listen, session};
 
 /// How long open sessions may take to end when the sink is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+
+enum Client {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
 
 /// A bound socket.
 #[derive(Debug)]
@@ -61,12 +66,21 @@ impl Listener {
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 Some(_) = sessions.join_next() => continue,
-                accepted = self.socket.accept(&mut sessions, &shared, &stopped) => accepted,
+                accepted = self.socket.accept() => accepted,
             };
-            if let Err(error) = accepted {
-                // Out of file descriptors, most likely: some will be free soon.
-                warn!(%error, "a client could not be taken");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+            match accepted {
+                Ok(Client::Tcp(stream, peer)) => {
+                    sessions.spawn(session::run(stream, peer.to_string(), shared, stopped));
+                }
+                Ok(Client::Unix(stream)) => {
+                    sessions.spawn(session::run(stream, "unix".to_owned(), shared, stopped));
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: some will be free soon.
+                    warn!(%error, "a client could not be taken");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
         drop(self);
@@ -79,25 +93,16 @@ impl Listener {
 }
 
 impl Socket {
-    async fn accept(
-        &self,
-        sessions: &mut JoinSet<()>,
-        shared: &Arc<Shared>,
-        stopped: &watch::Receiver<bool>,
-    ) -> io::Result<()> {
-        let (shared, stopped) = (Arc::clone(shared), stopped.clone());
+    async fn accept(&self) -> io::Result<Client> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, peer): (_, SocketAddr) = listener.accept().await?;
+                let (stream, peer) = listener.accept().await?;
+                // Replies leave as flights: waiting for more gains nothing.
                 stream.set_nodelay(true)?;
-                sessions.spawn(session::run(stream, peer.to_string(), shared, stopped));
+                Ok(Client::Tcp(stream, peer))
             }
-            Self::Unix(listener, _) => {
-                let (stream, _) = listener.accept().await?;
-                sessions.spawn(session::run(stream, "unix".to_owned(), shared, stopped));
-            }
+            Self::Unix(listener, _) => Ok(Client::Unix(listener.accept().await?.0)),
         }
-        Ok(())
     }
 }
 

@@ -93,7 +93,10 @@ impl FromStr for CannedReply {
         let (code, text) = rest.split_once(':').unwrap_or((rest, ""));
         let Some((phase, positive)) = PHASES.into_iter().find(|(known, _)| known.name() == phase) else {
             let known: Vec<_> = PHASES.iter().map(|(phase, _)| phase.name()).collect();
-            return Err(format!("{phase:?} is not a phase that is answered; the phases are {}", known.join(", ")));
+            return Err(format!(
+                "{phase:?} is not a phase that is answered; the phases are {}",
+                known.join(", ")
+            ));
         };
         let number = code.parse().ok().filter(|_| code.len() == 3).and_then(Code::new).ok_or(usage)?;
         let fits = matches!(number.get(), 400..=599) || (number.get() / 100 == positive / 100);
@@ -158,7 +161,18 @@ mod tests {
         let reply: CannedReply = "rcpt=450:busy: really".parse().unwrap();
         assert_eq!((reply.phase, reply.reply.to_string().as_str()), (Phase::Rcpt, "450 busy: really"));
         assert!("data=354".parse::<CannedReply>().is_ok());
-        for bad in ["", "rcpt", "rcpt=", "rcpt=45", "rcpt=4500", "rcpt=354", "body=450", "quit=500", "mail=250:a\r\nb", "RCPT=450"] {
+        for bad in [
+            "",
+            "rcpt",
+            "rcpt=",
+            "rcpt=45",
+            "rcpt=4500",
+            "rcpt=354",
+            "body=450",
+            "quit=500",
+            "mail=250:a\r\nb",
+            "RCPT=450",
+        ] {
             assert!(bad.parse::<CannedReply>().is_err(), "{bad}");
         }
     }

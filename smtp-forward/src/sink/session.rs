@@ -251,5 +251,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
 
 fn negative(code: u16, subject: u16, detail: u16, text: &str) -> Reply {
     let class = (code / 100) as u8;
-    Reply::with_enhanced(Code::new(code).unwrap_or(Code::LOCAL_ERROR), EnhancedCode::new(class, subject, detail), text)
+    Reply::with_enhanced(
+        Code::new(code).unwrap_or(Code::LOCAL_ERROR),
+        EnhancedCode::new(class, subject, detail),
+        text,
+    )
 }
