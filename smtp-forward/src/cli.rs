@@ -329,12 +329,20 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in ["--config", "--use", "--connections", "--chunking", "--syntax", "scram", "xoauth2"]
-            {
+            for switch in [
+                "--config",
+                "--use ",
+                "--use <",
+                "--connections",
+                "--chunking",
+                "--syntax",
+                "scram",
+                "xoauth2",
+            ] {
                 assert!(!help.contains(switch), "{name} {switch}");
             }
         }
-        assert!(!Cli::command().render_long_help().to_string().contains("serve"));
+        assert!(!Cli::command().render_long_help().to_string().contains("  serve "));
     }
 
     #[test]

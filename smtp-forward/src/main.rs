@@ -27,7 +27,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser as _, error::ContextValue};
 
 use crate::{
     cli::{Cli, Command},
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = escaped(error);
             // Nobody is left to tell when this fails.
             let _ = error.print();
             return if error.use_stderr() { Status::Usage } else { Status::Success }.into();
@@ -50,6 +51,21 @@ fn main() -> ExitCode {
             failure.status.into()
         }
     }
+}
+
+/// Quotes what was typed so that it forges nothing: it may come from a message, by way of a script.
+fn escaped(mut error: clap::Error) -> clap::Error {
+    let quotes: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(report::printable(text)))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in quotes {
+        error.insert(kind, value);
+    }
+    error
 }
 
 fn run(cli: &Cli) -> Result<Status, Failure> {
