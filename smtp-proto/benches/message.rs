@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p smtp-proto --bench message`; allocations are counted by divan's allocator.
 
+#![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
+
 use std::{sync::Arc, time::Instant};
 
 use divan::{AllocProfiler, Bencher};

@@ -1,5 +1,7 @@
 //! Failover against a model of targets that fail at chosen points, in simulated time (SPEC section 6; DESIGN laws 2, 3, 5, 9).
 
+#![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
