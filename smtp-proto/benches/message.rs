@@ -97,7 +97,5 @@ fn small_message_to_n_recipients(bencher: Bencher<'_, '_>, recipients: usize) {
 #[divan::bench]
 fn content_of_16_mib(bencher: Bencher<'_, '_>) {
     let mut session = Session::new(1, 16 << 20);
-    bencher
-        .counter(divan::counter::BytesCount::new(16usize << 20))
-        .bench_local(|| session.send());
+    bencher.counter(divan::counter::BytesCount::new(16usize << 20)).bench_local(|| session.send());
 }

@@ -534,15 +534,8 @@ impl Delivery {
     }
 
     fn on_ready(&mut self, now: Instant) {
-        let Some(connection) = self.connection.as_mut() else { return };
-        let tls = connection.tls().cloned();
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.usable = true;
-            attempt.phase = Phase::Mail;
-            attempt.tls = tls;
-        }
         // Law 2: nobody decided is offered again.
-        self.offered = self
+        let offered: Vec<usize> = self
             .outcomes
             .iter()
             .enumerate()
@@ -554,11 +547,20 @@ impl Delivery {
             .map(|(index, _)| index)
             .collect();
         let recipients =
-            self.offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
+            offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
         let envelope = Envelope::new(self.envelope.sender.clone(), recipients);
-        // `Ready` is what allows a transaction to begin.
-        let begun = connection.submit(now, envelope);
-        debug_assert!(begun.is_ok());
+        let Some(connection) = self.connection.as_mut() else { return };
+        let tls = connection.tls().cloned();
+        // Not when the server broke the protocol in the same breath: then the session never was usable.
+        let usable = connection.submit(now, envelope).is_ok();
+        if usable {
+            self.offered = offered;
+        }
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.usable = usable;
+            attempt.phase = Phase::Mail;
+            attempt.tls = tls;
+        }
     }
 
     fn on_done(&mut self, now: Instant, report: TransactionReport) {

@@ -628,6 +628,24 @@ fn the_total_deadline_ends_everything() {
     assert_eq!(word(&report.recipients[0].disposition), Word::Deferred);
 }
 
+#[test]
+fn a_target_that_speaks_out_of_turn_behind_its_hello_was_never_usable() {
+    // R45, D33: found by fuzzing
+    let now = Instant::now();
+    let config = Config::new("client.example".parse().unwrap());
+    let endpoints = ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
+    let mut delivery = Delivery::new(now, Arc::new(Plan::new(endpoints, &config).unwrap()), envelope(1));
+    assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
+    delivery.handle_connected(now, Ok(()));
+    delivery.handle_input(now, b"220 mx\r\n");
+    let len = delivery.transmit().len();
+    delivery.handle_transmitted(now, len);
+    delivery.handle_input(now, b"250 mx\r\n250 and more\r\n");
+    assert!(matches!(delivery.poll_action(), Some(Action::Disconnect)));
+    let next = delivery.poll_action();
+    assert!(matches!(next, Some(Action::Connect(ref peer)) if target_of(peer) == 1), "{next:?}");
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     let code = prop::sample::select(vec![450u16, 451, 452, 550, 552, 554]);
     let rcpt = prop::sample::select(vec![250u16, 250, 251, 450, 550]);
@@ -642,7 +660,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => prop::sample::select(vec![421u16, 451, 500, 502, 550, 554]).prop_map(Fault::Hello),
         1 => code.clone().prop_map(Fault::Mail),
         1 => code.clone().prop_map(Fault::Data),
-        1 => (code.clone(), 0usize..20).prop_map(|(code, after)| Fault::BodyReply(code, after)),
+        1 => (code, 0usize..20).prop_map(|(code, after)| Fault::BodyReply(code, after)),
         1 => (0usize..20).prop_map(|after| Fault::BodyReply(250, after)),
         1 => (0usize..20).prop_map(Fault::BodyClose),
         1 => prop::collection::vec(rcpt, 0..4).prop_map(|codes| Fault::Rcpt(
