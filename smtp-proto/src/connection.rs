@@ -346,7 +346,7 @@ impl Connection {
 
     // ---- facts -------------------------------------------------------------------------------------------------------------------
 
-    /// What is being waited for or done.
+    /// What is being waited for or done; once the session is ending, where that was decided.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.engine.phase()

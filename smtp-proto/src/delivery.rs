@@ -586,6 +586,7 @@ impl Delivery {
     fn on_closed(&mut self, now: Instant, error: Option<Error>) {
         let Some(connection) = self.connection.as_mut() else { return };
         let handshake_failed = connection.handshake_failed();
+        let phase = connection.phase();
         let quit_timeout = self
             .plan
             .targets
@@ -596,16 +597,13 @@ impl Delivery {
             _ if usable => self.after_transaction(error.as_ref()),
             None => Next::Target,
             Some(error) => {
-                let phase = error.phase().unwrap_or(Phase::Greeting);
                 let may_fall_back = handshake_failed && self.may_fall_back();
                 policy::next(self.plan.failover, policy::scope_of(error, phase, may_fall_back))
             }
         };
-        if let Some(attempt) = self.attempts.last_mut()
-            && let Some(error) = error
-        {
-            attempt.phase = error.phase().unwrap_or(attempt.phase);
-            attempt.error = Some(error);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.phase = phase;
+            attempt.error = error;
         }
         self.state = State::Lingering { until: now + quit_timeout };
         // `pump` goes on from here as soon as there is nothing left to write.

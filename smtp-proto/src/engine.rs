@@ -139,6 +139,8 @@ pub(crate) struct Engine {
     dropped: Option<bool>,
     /// TLS was begun and did not come to be: what M65 answers with a plaintext retry where TLS is optional.
     pub(crate) handshake_failed: bool,
+    /// The phase in which it ended.
+    ended_in: Option<Phase>,
     quit: Quit,
     /// Why the session ends, while QUIT (or `*`) is still being answered.
     parting: Option<Error>,
@@ -181,6 +183,7 @@ impl Engine {
             closed: false,
             dropped: None,
             handshake_failed: false,
+            ended_in: None,
             quit: Quit::No,
             parting: None,
             write_failed: None,
@@ -234,8 +237,13 @@ impl Engine {
             && self.expected.front().is_some_and(|head| matches!(head.what, Expect::Hello(_)))
     }
 
-    /// What is being waited for or done.
+    /// Where the session is; once it is ending, where it was decided that it does.
     pub(crate) fn phase(&self) -> Phase {
+        self.ended_in.unwrap_or_else(|| self.waiting())
+    }
+
+    /// What is being waited for or done.
+    fn waiting(&self) -> Phase {
         if self.channel == Channel::Handshake {
             return Phase::Tls;
         }
@@ -347,7 +355,7 @@ impl Engine {
             return self.close(parting);
         }
         let cause = cause.map(Arc::new).or_else(|| self.write_failed.clone());
-        let phase = self.phase();
+        let phase = self.waiting();
         self.drop_transport(now, Error::Lost { phase, cause });
     }
 
@@ -358,7 +366,7 @@ impl Engine {
             return self.close(parting);
         }
         let error = match &self.write_failed {
-            Some(cause) => Error::Lost { phase: self.phase(), cause: Some(Arc::clone(cause)) },
+            Some(cause) => Error::Lost { phase: self.waiting(), cause: Some(Arc::clone(cause)) },
             None => Error::Timeout(phase),
         };
         self.transcript.note(now, || error.to_string());
@@ -428,7 +436,7 @@ impl Engine {
         if self.in_content() {
             self.on_reply_in_content(now, reply);
         } else if reply.code().get() == 421 {
-            let phase = self.phase();
+            let phase = self.waiting();
             self.drop_transport(now, Error::Refused { phase, reply }); // N37: the one exception
         } else {
             self.protocol_error(now, PeerError::Unsolicited { reply }); // R45
@@ -503,8 +511,12 @@ impl Engine {
             return self.drop_transport(now, Error::Cancelled);
         }
         self.quit = Quit::Wanted;
-        if let Some(last) = self.transactions.back_mut() {
-            last.complete = true;
+        // M114: an envelope that is still open is given up, without RSET; one that is complete is delivered first.
+        if self.transactions.back().is_some_and(|last| !last.complete)
+            && let Some(mut last) = self.transactions.pop_back()
+        {
+            last.lose(Phase::Mail, &Error::Cancelled, self.given);
+            self.report(last);
         }
         self.advance(now);
         self.set_timer(now);
@@ -514,6 +526,7 @@ impl Engine {
 
     /// Ends a session that is in step: QUIT, then `Closed` (law 10).
     fn part_with(&mut self, now: Instant, error: Error) {
+        self.ended_in = Some(error.phase().unwrap_or_else(|| self.waiting()));
         self.parting = Some(error);
         self.part(now);
     }
@@ -534,9 +547,14 @@ impl Engine {
             return;
         }
         self.transcript.note(now, || error.full_text());
-        let phase = self.phase();
+        // A reply that ended the session has been taken off the queue already; its error knows what it answered.
+        let phase = match &error {
+            Error::Peer(_) | Error::Refused { .. } => error.phase().unwrap_or_else(|| self.waiting()),
+            _ => self.waiting(),
+        };
+        self.ended_in.get_or_insert(phase);
         // M65, M69: a certificate that the server refuses shows, in TLS 1.3, on the first read after the handshake.
-        self.handshake_failed = !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
+        self.handshake_failed |= !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
             && (self.channel == Channel::Handshake
                 || (matches!(error, Error::Tls(_)) && self.awaits_hello_over_tls()));
         self.out = Vec::new();
@@ -549,6 +567,7 @@ impl Engine {
 
     /// `Closed` is the last event; output that is still queued is the connection's last words.
     fn close(&mut self, error: Option<Error>) {
+        self.ended_in.get_or_insert(Phase::Quit);
         self.closed = true;
         self.usable = false;
         self.timer.stop();
@@ -570,7 +589,7 @@ impl Engine {
         if self.write_failed.is_some() {
             return; // set when it failed
         }
-        let phase = self.phase();
+        let phase = self.waiting();
         let waiting = self.channel == Channel::Handshake
             || !self.expected.is_empty()
             || (phase == Phase::Body && self.sent < self.queued);
