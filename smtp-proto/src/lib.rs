@@ -92,6 +92,7 @@ pub mod reply;
 mod report;
 pub mod sasl;
 mod secret;
+pub mod server;
 mod timer;
 mod tls;
 pub mod tls_options;
