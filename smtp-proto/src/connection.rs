@@ -352,6 +352,12 @@ impl Connection {
         self.engine.phase()
     }
 
+    /// The server's greeting, once it came.
+    #[must_use]
+    pub const fn greeting(&self) -> Option<&Reply> {
+        self.engine.greeting.as_ref()
+    }
+
     /// What the server offers, by the EHLO or LHLO reply now in force.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {

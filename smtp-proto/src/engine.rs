@@ -126,6 +126,7 @@ pub(crate) struct Engine {
     pub(crate) sent: u64,
 
     channel: Channel,
+    pub(crate) greeting: Option<Reply>,
     capabilities: Capabilities,
     /// STARTTLS was asked for and refused; the session went on in plaintext (D2).
     starttls_refused: bool,
@@ -174,6 +175,7 @@ impl Engine {
             given: 0,
             sent: 0,
             channel,
+            greeting: None,
             capabilities: Capabilities::default(),
             starttls_refused: false,
             exchange: None,

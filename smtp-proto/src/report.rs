@@ -2,11 +2,13 @@
 
 use crate::{
     Phase,
+    capability::Capabilities,
     connection::Notice,
     endpoint::Endpoint,
     envelope::{Envelope, Recipient},
     error::{Disposition, Error, Failure, Kind},
     plan::Peer,
+    reply::Reply,
     tls::TlsFacts,
 };
 
@@ -94,6 +96,18 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// Turns of the line for the transactions of this message, all attempts together.
     pub round_trips: u32,
+    /// What was found, where it was a probe ([`Delivery::probe`](crate::Delivery::probe)).
+    pub found: Option<Found>,
+}
+
+/// What a probe found out about a target beyond its [`Attempt`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Found {
+    /// The greeting.
+    pub greeting: Option<Reply>,
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    pub capabilities: Capabilities,
 }
 
 impl Report {
@@ -109,7 +123,7 @@ impl Report {
                 attempt: None,
             })
             .collect();
-        Self { recipients, attempts: Vec::new(), round_trips: 0 }
+        Self { recipients, attempts: Vec::new(), round_trips: 0, found: None }
     }
 
     /// All alike: that word; any uncertain: uncertain; otherwise partial.

@@ -629,6 +629,29 @@ fn the_total_deadline_ends_everything() {
 }
 
 #[test]
+fn a_probe_stops_before_mail() {
+    let now = Instant::now();
+    let config = Config::new("client.example".parse().unwrap());
+    let endpoints = ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
+    let mut probe = Delivery::probe(now, Arc::new(Plan::new(endpoints, &config).unwrap()), 1);
+    assert!(matches!(probe.poll_action(), Some(Action::Connect(ref peer)) if target_of(peer) == 1));
+    probe.handle_connected(now, Ok(()));
+    let mut wrote = Vec::new();
+    for said in ["220 mx at your service\r\n", "250-mx\r\n250 SIZE 1000\r\n", "221 bye\r\n"] {
+        probe.handle_input(now, said.as_bytes());
+        wrote.push(String::from_utf8(probe.transmit().to_vec()).unwrap());
+        probe.handle_transmitted(now, wrote.last().unwrap().len());
+    }
+    assert_eq!(wrote, ["EHLO client.example\r\n", "QUIT\r\n", ""]);
+    assert!(matches!(probe.poll_action(), Some(Action::Disconnect)));
+    let Some(Action::Finish(report)) = probe.poll_action() else { panic!("not finished") };
+    assert!(report.attempts[0].usable && report.attempts[0].error.is_none());
+    let found = report.found.unwrap();
+    assert_eq!(found.greeting.unwrap().text(), "mx at your service");
+    assert_eq!(found.capabilities.get("SIZE"), Some("1000"));
+}
+
+#[test]
 fn a_target_that_speaks_out_of_turn_behind_its_hello_was_never_usable() {
     // R45, D33: found by fuzzing
     let now = Instant::now();
