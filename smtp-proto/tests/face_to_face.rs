@@ -184,7 +184,10 @@ struct World {
     moved_down: usize,
 }
 
-fn run(setting: &Setting) -> (Vec<Option<Vec<Disposition>>>, Vec<(usize, Taken)>) {
+/// Per message, the client's report; and what the server took of which message.
+type Account = (Vec<Option<Vec<Disposition>>>, Vec<(usize, Taken)>);
+
+fn run(setting: &Setting) -> Account {
     let now = Instant::now();
     let protocol = if setting.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
     let mut config = Config::new("client.example".parse().unwrap());
