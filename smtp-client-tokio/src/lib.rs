@@ -77,7 +77,7 @@ impl fmt::Debug for Client {
 ///
 /// No server has the message from this send, unless the report says so.
 #[derive(Debug, thiserror::Error)]
-#[error("the message could not be read to its end; nobody was sent a part of it for the whole")]
+#[error("the message's source failed; its report says what became of each recipient")]
 pub struct SourceError {
     /// What the source said.
     #[source]
@@ -140,7 +140,7 @@ impl Client {
         &self,
         credentials: Option<Credentials>,
         mut envelope: Envelope,
-        message: Message,
+        mut message: Message,
     ) -> Result<Report, SourceError> {
         if envelope.sender.content.is_none() {
             match message.facts(self.line_breaks()).await {
@@ -151,7 +151,10 @@ impl Client {
                 }
                 Err(ScanError::Io(cause)) => {
                     let error = Error::Source { message: cause.to_string().into() };
-                    return Err(SourceError { cause, report: Report::refused(&envelope, Phase::Body, &error) });
+                    return Err(SourceError {
+                        cause,
+                        report: Report::refused(&envelope, Phase::Body, &error),
+                    });
                 }
             }
         }
