@@ -24,7 +24,7 @@ use crate::{
     command::{Command, TooLong},
     config::{Config, Link},
     connection::{Event, Notice},
-    error::{Error, PeerError},
+    error::{Error, Failure, PeerError},
     reply::{self, Reply, Severity},
     sasl::Exchange,
     timer::Timer,
@@ -270,6 +270,11 @@ impl Engine {
             && self.sent == self.queued
     }
 
+    /// Octets may still leave.
+    pub(crate) const fn can_write(&self) -> bool {
+        self.write_failed.is_none()
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.timer.deadline()
     }
@@ -310,12 +315,11 @@ impl Engine {
         data.len()
     }
 
-    /// `sent` has moved: the transport took octets.
-    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64) {
-        let progress = sent > self.sent;
+    /// The transport took octets, with which the stream is out up to `sent`; a part of a TLS record moves nothing but is progress.
+    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64, octets: usize) {
+        self.turn_due |= sent > self.sent;
         self.sent = self.sent.max(sent);
-        self.turn_due |= progress;
-        if progress && self.timer.phase() == Some(Phase::Body) {
+        if octets > 0 && self.timer.phase() == Some(Phase::Body) {
             self.timer.stop(); // N9 measures the lack of progress
         }
         self.set_timer(now);
@@ -448,6 +452,9 @@ impl Engine {
 
     /// Moves the send cursor as far as it may go.
     pub(crate) fn advance(&mut self, now: Instant) {
+        if self.write_failed.is_some() {
+            return; // nothing can leave any more, only replies can come
+        }
         while self.usable && !self.closed && self.quit != Quit::Sent && self.step(now) {}
         if self.quit == Quit::Wanted
             && self.usable
@@ -503,8 +510,10 @@ impl Engine {
             return self.drop_transport(now, Error::Cancelled);
         }
         self.quit = Quit::Wanted;
-        if let Some(last) = self.transactions.back_mut() {
+        if let Some(last) = self.transactions.back_mut().filter(|last| !last.complete) {
+            // M114: nobody asked for DATA, and nobody will give content.
             last.complete = true;
+            last.refuse(Failure::new(Phase::Data, Error::Cancelled));
         }
         self.advance(now);
         self.set_timer(now);
@@ -534,7 +543,8 @@ impl Engine {
             return;
         }
         self.transcript.note(now, || error.full_text());
-        let phase = self.phase();
+        // The error knows better where it belongs: the reply that brought it has left the queue already.
+        let phase = error.phase().unwrap_or_else(|| self.phase());
         // M65, M69: a certificate that the server refuses shows, in TLS 1.3, on the first read after the handshake.
         self.handshake_failed = !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
             && (self.channel == Channel::Handshake
