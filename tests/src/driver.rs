@@ -317,8 +317,9 @@ impl<P: Peer> World<P> {
     /// One round over everything that can move; false: nothing did.
     fn round(&mut self) -> bool {
         let mut moved = self.take_events();
-        moved |= self.apply();
-        moved |= self.feed();
+        while self.apply() || self.feed() {
+            moved = true;
+        }
         moved |= if self.net.reads_first { self.read() || self.write() } else { self.write() };
         moved |= self.listen();
         moved |= self.read();
