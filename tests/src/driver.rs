@@ -451,7 +451,7 @@ impl<P: Peer> World<P> {
             };
         }
         let mut size = self.net.to_client.piece(self.turns.1, self.inbox.len());
-        if let Some((at, cut)) = self.net.cut_after_received {
+        if let Some((at, cut)) = self.net.cut_after_received.filter(|_| self.cut.is_none()) {
             size = size.min((at - self.outcome.received.len() as u64) as usize);
             if size == 0 {
                 self.cut(cut);
@@ -494,6 +494,7 @@ impl<P: Peer> World<P> {
         };
         self.clock.advance_to(next);
         let now = self.clock.now();
+        self.listen(); // the server wakes first
         if client.is_some_and(|at| at <= now) {
             self.client.handle_timeout(now);
             // Law 3: a deadline that is due again at once would spin.

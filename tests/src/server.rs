@@ -23,6 +23,7 @@
 //! | `C\| text` | the client must say exactly these octets |
 //! | `*: content` | the client sends content up to and including the end mark; kept in [`Script::contents`] |
 //! | `*: wait 90s` | the server does nothing for so long |
+//! | `*: nap 90s` | the same, and it reads nothing meanwhile |
 //! | `*: tls` | TLS begins ([`Secure`](crate::Secure) takes it from there) |
 //! | `*: stall` | the server reads no more |
 //! | `*: silence` | the server says no more; the client must leave without another octet |
@@ -108,6 +109,7 @@ enum Step {
     Octets(Vec<u8>),
     Content,
     Wait(Duration),
+    Nap(Duration),
     Tls,
     Stall,
     Silence,
@@ -198,11 +200,12 @@ impl Script {
             Step::Line(line) | Step::Octets(line) => self.take(&line, false),
             Step::Prefix(prefix) => self.take(&prefix, true),
             Step::Content => self.take_content(),
-            Step::Wait(duration) => {
+            Step::Wait(duration) | Step::Nap(duration) => {
+                self.stalled = matches!(step, Step::Nap(_));
                 let until = *self.waiting.get_or_insert(now + duration);
                 self.wake = (until > now).then_some(until);
                 if until <= now {
-                    self.waiting = None;
+                    (self.waiting, self.stalled) = (None, false);
                 }
                 until <= now
             }
@@ -308,6 +311,7 @@ fn step(line: &str) -> Step {
         ("C|", _) => Step::Octets(unescape(text)),
         ("*:", "content") => Step::Content,
         ("*:", "wait") => Step::Wait(duration(text)),
+        ("*:", "nap") => Step::Nap(duration(text)),
         ("*:", "tls") => Step::Tls,
         ("*:", "stall") => Step::Stall,
         ("*:", "silence") => Step::Silence,
@@ -319,7 +323,7 @@ fn step(line: &str) -> Step {
 }
 
 fn duration(text: &str) -> Duration {
-    let seconds = text.strip_prefix("wait ").and_then(|text| text.trim().strip_suffix('s')).and_then(|n| n.parse().ok());
+    let seconds = text.split(' ').nth(1).and_then(|text| text.trim().strip_suffix('s')).and_then(|n| n.parse().ok());
     Duration::from_secs(seconds.unwrap_or_else(|| panic!("not a time: {text}")))
 }
 

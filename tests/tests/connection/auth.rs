@@ -188,7 +188,7 @@ fn a_secret_goes_in_clear_only_where_the_operator_or_the_link_allows_it() {
     let starttls = |mut config: Config| {
         config.security.mode = TlsMode::StartTls;
         config.security.server_name = Some("mx.example".try_into().unwrap());
-        config.security.client = Some(smtp_testkit::Certificates::for_name("mx.example").client(rustls_versions()));
+        config.security.client = Some(smtp_testkit::Certificates::for_name("mx.example").client(rustls::DEFAULT_VERSIONS));
         config
     };
     let local = || link(|link| link.local = true);
@@ -208,10 +208,6 @@ fn a_secret_goes_in_clear_only_where_the_operator_or_the_link_allows_it() {
         assert!(matches!(outcome.error(), Error::Auth(AuthError::Sasl(SaslError::NotConfidential(_)))));
         assert!(!outcome.wire().contains("AUTH"));
     }
-}
-
-fn rustls_versions() -> &'static [&'static rustls::SupportedProtocolVersion] {
-    &[&rustls::version::TLS13]
 }
 
 #[test]
