@@ -43,8 +43,8 @@
 use std::{fmt, io, sync::Arc};
 
 use smtp_proto::{
-    Delivery, Envelope, Error, Phase, Plan, Report, body::LineBreaks, error::Unsendable, sasl::Credentials,
-    transcript::Line,
+    Delivery, Envelope, Error, Phase, Plan, Probe, Report, body::LineBreaks, error::Unsendable,
+    sasl::Credentials, transcript::Line,
 };
 
 use crate::{dial::System, message::ScanError};
@@ -52,10 +52,8 @@ use crate::{dial::System, message::ScanError};
 mod dial;
 mod drive;
 mod message;
-mod probe;
 
 pub use message::Message;
-pub use probe::Probe;
 
 /// Somebody who reads the dialogue.
 pub(crate) type Observer = dyn Fn(&Line) + Send + Sync;
@@ -133,7 +131,11 @@ impl Client {
     /// Every address of the target is tried until one connects. No plaintext retry is made where TLS fails: that is what a probe is to
     /// find out.
     pub async fn probe(&self, target_index: usize) -> Probe {
-        probe::probe(&System, &self.plan, target_index, self.observer.as_deref()).await
+        let began = drive::now();
+        let probe = Delivery::probe(began, Arc::clone(&self.plan), target_index);
+        let nothing = Message::from_bytes(Vec::new()).into_source();
+        let (report, _) = drive::deliver(&System, probe, nothing, self.observer.as_deref()).await;
+        report.into_probe(drive::now().saturating_duration_since(began))
     }
 
     async fn deliver(

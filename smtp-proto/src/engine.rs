@@ -24,7 +24,7 @@ use crate::{
     command::{Command, TooLong},
     config::{Config, Link},
     connection::{Event, Notice},
-    error::{Error, PeerError},
+    error::{Error, Failure, PeerError},
     reply::{self, Reply, Severity},
     sasl::Exchange,
     timer::Timer,
@@ -280,6 +280,11 @@ impl Engine {
             && self.sent == self.queued
     }
 
+    /// Octets may still leave.
+    pub(crate) const fn can_write(&self) -> bool {
+        self.write_failed.is_none()
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.timer.deadline()
     }
@@ -320,12 +325,11 @@ impl Engine {
         data.len()
     }
 
-    /// `sent` has moved: the transport took octets.
-    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64) {
-        let progress = sent > self.sent;
+    /// The transport took octets, with which the stream is out up to `sent`; a part of a TLS record moves nothing but is progress.
+    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64, octets: usize) {
+        self.turn_due |= sent > self.sent;
         self.sent = self.sent.max(sent);
-        self.turn_due |= progress;
-        if progress && self.timer.phase() == Some(Phase::Body) {
+        if octets > 0 && self.timer.phase() == Some(Phase::Body) {
             self.timer.stop(); // N9 measures the lack of progress
         }
         self.set_timer(now);
@@ -458,6 +462,9 @@ impl Engine {
 
     /// Moves the send cursor as far as it may go.
     pub(crate) fn advance(&mut self, now: Instant) {
+        if self.write_failed.is_some() {
+            return; // nothing can leave any more, only replies can come
+        }
         while self.usable && !self.closed && self.quit != Quit::Sent && self.step(now) {}
         if self.quit == Quit::Wanted
             && self.usable
@@ -513,12 +520,10 @@ impl Engine {
             return self.drop_transport(now, Error::Cancelled);
         }
         self.quit = Quit::Wanted;
-        // M114: an envelope that is still open is given up, without RSET; one that is complete is delivered first.
-        if self.transactions.back().is_some_and(|last| !last.complete)
-            && let Some(mut last) = self.transactions.pop_back()
-        {
-            last.lose(Phase::Mail, &Error::Cancelled, self.given);
-            self.report(last);
+        if let Some(last) = self.transactions.back_mut().filter(|last| !last.complete) {
+            // M114: nobody asked for DATA, and nobody will give content.
+            last.complete = true;
+            last.refuse(Failure::new(Phase::Data, Error::Cancelled));
         }
         self.advance(now);
         self.set_timer(now);

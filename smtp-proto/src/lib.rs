@@ -108,7 +108,7 @@ pub use error::{Disposition, Error, Failure, PeerError};
 pub use phase::Phase;
 pub use plan::{Peer, Plan, PlanError, Target};
 pub use policy::Failover;
-pub use report::{Attempt, Found, Outcome, RecipientReport, Report};
+pub use report::{Attempt, Found, Outcome, Probe, RecipientReport, Report};
 pub use secret::Secret;
 pub use timer::Timeouts;
 pub use tls::TlsFacts;
