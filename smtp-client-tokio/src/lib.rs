@@ -174,3 +174,8 @@ impl Client {
         self.plan.targets.first().map_or_else(LineBreaks::default, |target| target.config.line_breaks)
     }
 }
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
