@@ -499,3 +499,49 @@ async fn a_probe_fails_with_the_reason() {
 
     assert!(crate::probe::probe(&net, &plan, 7, None).await.error.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_heard_while_the_source_is_silent() {
+    // R55
+    let (fake, mut server) = Fake::pair(4096);
+    let net = Net::new([Dial::Stream(fake)]);
+    let (reader, _never_written) = duplex(16);
+    let message = Message::from_reader((&b"Subject: x\r\n"[..]).chain(reader));
+    let began = now();
+    let script = async {
+        server.accept().await;
+        server.line().await;
+        server.say("451 4.3.0 tired of waiting\r\n").await;
+        has_end_mark(server.rest().await)
+    };
+    let ((report, failure), ended) = tokio::join!(
+        async {
+            let outcome = send(&net, one(&config()), message).await;
+            assert_eq!(now(), began);
+            outcome
+        },
+        script
+    );
+    assert_eq!(only(&report).status().code.get(), 451);
+    assert!(failure.is_none() && !ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_total_time_ends_a_transfer_that_never_pauses() {
+    let (fake, server) = Fake::pair(16 * 1024 * 1024);
+    let net = Net::new([Dial::Stream(fake)]);
+    let script = tokio::spawn(async move {
+        let mut server = server;
+        server.accept().await;
+        let mut space = vec![0; 16 * 1024 * 1024];
+        while server.stream.read(&mut space).await.unwrap() > 0 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    });
+    let message = Message::from_reader(tokio::io::repeat(b'x').take(256 * 1024 * 1024));
+    let plan = one(&config()).with_total_timeout(Duration::from_secs(10));
+    let (report, _) = send(&net, plan, message).await;
+    assert!(matches!(only(&report).failure().unwrap().cause, Error::Deadline(Phase::Body)), "{report:?}");
+    drop(net);
+    script.await.unwrap();
+}
