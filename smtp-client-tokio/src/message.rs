@@ -85,6 +85,14 @@ impl Message {
         Ok(Self { content: Content::File(Arc::new(file)), facts: None })
     }
 
+    /// A message in a regular file that is open already, such as a temporary one without a name; as [`Message::open`].
+    ///
+    /// It is read from its beginning, whatever its position.
+    #[must_use]
+    pub fn from_file(file: File) -> Self {
+        Self { content: Content::File(Arc::new(file)), facts: None }
+    }
+
     /// A message from anything that can be read, in constant memory.
     ///
     /// It is read once and not before a server wants it. So nothing is known about it beforehand: no SIZE is declared (see
