@@ -5,7 +5,9 @@ use smtp_proto::{Config, Endpoint, Envelope, Plan, address::Mailbox};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [target, from, to, path] = arguments.as_slice() else { return Err("usage: send TARGET FROM TO FILE".into()) };
+    let [target, from, to, path] = arguments.as_slice() else {
+        return Err("usage: send TARGET FROM TO FILE".into());
+    };
     let config = Config::new("localhost".parse()?);
     let client = Client::new(Plan::new([target.parse::<Endpoint>()?], &config)?);
     let envelope = Envelope::new(from.parse::<Mailbox>()?.into(), vec![to.parse::<Mailbox>()?.into()]);

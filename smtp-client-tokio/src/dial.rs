@@ -38,7 +38,9 @@ impl Network for System {
     fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
         Box::pin(async move {
             let found = tokio::net::lookup_host((host, port)).await;
-            found.map(Iterator::collect).map_err(|error| ResolveError::new(not_found(&error), error.to_string()))
+            found
+                .map(Iterator::collect)
+                .map_err(|error| ResolveError::new(not_found(&error), error.to_string()))
         })
     }
 
@@ -53,9 +55,10 @@ impl Network for System {
                 }
                 #[cfg(unix)]
                 Peer::Unix(path) => connect_unix(&path).await.map(Socket::Unix),
-                other => {
-                    Err(io::Error::new(io::ErrorKind::Unsupported, format!("no such transport here: {other}")))
-                }
+                other => Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!("no such transport here: {other}"),
+                )),
             }
         })
     }
@@ -70,7 +73,10 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
         // Abstract names begin with NUL, unix(7).
         UnixStream::connect(format!("\0{name}")).await
     } else {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "abstract sockets are known to Linux only; use a path"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "abstract sockets are known to Linux only; use a path",
+        ))
     }
 }
 

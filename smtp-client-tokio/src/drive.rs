@@ -18,11 +18,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use smtp_proto::{
-    Action, Connection, Delivery, Report, ResolveError,
-    error::BodyError,
-    transcript::Line,
-};
+use smtp_proto::{Action, Connection, Delivery, Report, ResolveError, error::BodyError, transcript::Line};
 
 use crate::{
     dial::{Network, Task},
@@ -269,7 +265,10 @@ impl<N: Network> Drive<'_, N> {
         }
         let Poll::Ready(chunk) = self.source.poll_chunk(cx, credit) else { return Fed::Nothing };
         let taken = match chunk {
-            Ok([]) => self.delivery.finish_body(now()),
+            Ok([]) => {
+                self.source.release();
+                self.delivery.finish_body(now())
+            }
             Ok(octets) => self.delivery.write_body(now(), octets),
             Err(cause) => {
                 self.delivery.fail_body(now(), &cause);

@@ -43,8 +43,8 @@
 use std::{fmt, io, sync::Arc};
 
 use smtp_proto::{
-    Delivery, Envelope, Error, Phase, Plan, Report, body::LineBreaks, error::Unsendable, sasl::Credentials,
-    transcript::Line,
+    Delivery, Envelope, Error, Phase, Plan, Probe, Report, body::LineBreaks, error::Unsendable,
+    sasl::Credentials, transcript::Line,
 };
 
 use crate::{dial::System, message::ScanError};
@@ -52,10 +52,8 @@ use crate::{dial::System, message::ScanError};
 mod dial;
 mod drive;
 mod message;
-mod probe;
 
 pub use message::Message;
-pub use probe::Probe;
 
 /// Somebody who reads the dialogue.
 pub(crate) type Observer = dyn Fn(&Line) + Send + Sync;
@@ -77,7 +75,7 @@ impl fmt::Debug for Client {
 ///
 /// No server has the message from this send, unless the report says so.
 #[derive(Debug, thiserror::Error)]
-#[error("the message could not be read to its end; nobody was sent a part of it for the whole")]
+#[error("the message's source failed; its report says what became of each recipient")]
 pub struct SourceError {
     /// What the source said.
     #[source]
@@ -133,14 +131,18 @@ impl Client {
     /// Every address of the target is tried until one connects. No plaintext retry is made where TLS fails: that is what a probe is to
     /// find out.
     pub async fn probe(&self, target_index: usize) -> Probe {
-        probe::probe(&System, &self.plan, target_index, self.observer.as_deref()).await
+        let began = drive::now();
+        let probe = Delivery::probe(began, Arc::clone(&self.plan), target_index);
+        let nothing = Message::from_bytes(Vec::new()).into_source();
+        let (report, _) = drive::deliver(&System, probe, nothing, self.observer.as_deref()).await;
+        report.into_probe(drive::now().saturating_duration_since(began))
     }
 
     async fn deliver(
         &self,
         credentials: Option<Credentials>,
         mut envelope: Envelope,
-        message: Message,
+        mut message: Message,
     ) -> Result<Report, SourceError> {
         if envelope.sender.content.is_none() {
             match message.facts(self.line_breaks()).await {
@@ -151,7 +153,10 @@ impl Client {
                 }
                 Err(ScanError::Io(cause)) => {
                     let error = Error::Source { message: cause.to_string().into() };
-                    return Err(SourceError { cause, report: Report::refused(&envelope, Phase::Body, &error) });
+                    return Err(SourceError {
+                        cause,
+                        report: Report::refused(&envelope, Phase::Body, &error),
+                    });
                 }
             }
         }
@@ -169,3 +174,8 @@ impl Client {
         self.plan.targets.first().map_or_else(LineBreaks::default, |target| target.config.line_breaks)
     }
 }
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -110,8 +110,10 @@ impl Message {
     }
 
     /// What is known about the content, found out by reading it where that can be done twice.
-    pub(crate) async fn facts(&self, policy: LineBreaks) -> Result<Option<Facts>, ScanError> {
-        match (&self.content, self.facts) {
+    ///
+    /// `&mut`, because a reader need not be `Sync`.
+    pub(crate) async fn facts(&mut self, policy: LineBreaks) -> Result<Option<Facts>, ScanError> {
+        match (&mut self.content, self.facts) {
             (_, Some(facts)) => Ok(Some(facts)),
             (Content::Bytes(bytes), None) => scan_bytes(bytes, policy).await.map(Some),
             (Content::File(file), None) => scan_file(file, policy).await.map(Some),

@@ -3,9 +3,9 @@
 use std::{fmt::Write as _, io::Write as _};
 
 use serde::Serialize;
-use smtp_client_tokio::{Client, Probe};
+use smtp_client_tokio::Client;
 use smtp_proto::{
-    Error, Phase, Target,
+    Error, Phase, Probe, Target,
     config::TlsMode,
     error::{AuthError, Kind, TlsError},
     sasl::{AuthPolicy, SaslError},

@@ -85,6 +85,10 @@ pub struct Connection {
     marks: Vec<Sealed>,
     /// Plaintext read from TLS; kept while records arrive.
     plain: Vec<u8>,
+    /// TLS: the ClientHello is out.
+    hello_out: bool,
+    /// TLS: the server's first octet is in.
+    tls_began: bool,
     /// The end has been seen to.
     settled: bool,
 }
@@ -110,6 +114,8 @@ impl Connection {
             base: 0,
             marks: Vec::new(),
             plain: Vec::new(),
+            hello_out: false,
+            tls_began: false,
             settled: false,
         };
         if implicit {
@@ -132,7 +138,8 @@ impl Connection {
         if self.engine.wants_handshake() {
             if left > 0 {
                 // D3, R86: whoever put that there did not know the keys.
-                return self.engine.drop_transport(now, Error::Peer(PeerError::InjectedPlaintext));
+                self.engine.drop_transport(now, Error::Peer(PeerError::InjectedPlaintext));
+                return self.settle();
             }
             self.start_tls(now);
         }
@@ -152,11 +159,14 @@ impl Connection {
 
     fn handle_records(&mut self, now: Instant, data: &[u8]) {
         let handshaking = self.engine.wants_handshake();
-        // D3, D33: before the ClientHello is out, and in place of a handshake record, there can only be injected plaintext.
-        let hello_unsent = handshaking && (self.base == self.engine.queued) && self.hello_is_unsent();
-        let not_tls = handshaking && data.first().is_some_and(|first| !matches!(first, 20..=23));
-        if hello_unsent || (not_tls && self.engine.queued > 0) {
-            return self.engine.drop_transport(now, Error::Peer(PeerError::InjectedPlaintext));
+        if handshaking && !std::mem::replace(&mut self.tls_began, true) {
+            // D3, D33: before the ClientHello is out, and in place of the first record, there can only be injected plaintext. Later
+            // octets say nothing: a record comes in any pieces. Without STARTTLS there was no plaintext to inject into.
+            let no_record = data.first().is_some_and(|first| !matches!(first, 20..=23));
+            if (!self.hello_out || no_record) && self.engine.queued > 0 {
+                self.engine.drop_transport(now, Error::Peer(PeerError::InjectedPlaintext));
+                return self.settle();
+            }
         }
         let Some(tls) = self.tls.as_mut() else { return };
         let mut plain = std::mem::take(&mut self.plain);
@@ -171,17 +181,16 @@ impl Connection {
         self.plain = plain;
         if let Err(error) = read {
             self.engine.drop_transport(now, Error::Tls(error));
+        } else if self.tls.as_ref().is_some_and(Tls::is_ended) {
+            self.engine.closed_by_peer(now, None);
         }
         self.settle();
     }
 
-    fn hello_is_unsent(&self) -> bool {
-        self.tls.as_ref().is_some_and(Tls::wants_write) && self.wire.is_empty() || self.out < self.wire.len()
-    }
-
     /// The transport took the first `len` octets of what [`transmit`](Self::transmit) returned.
     pub fn handle_transmitted(&mut self, now: Instant, len: usize) {
-        self.out = (self.out + len).min(self.wire.len());
+        self.out = self.out.saturating_add(len).min(self.wire.len());
+        self.hello_out |= self.tls.is_some() && len > 0 && self.out == self.wire.len();
         let sent = if self.tls.is_some() {
             self.base
                 + self
@@ -193,7 +202,7 @@ impl Connection {
         } else {
             self.base + self.out as u64
         };
-        self.engine.transmitted(now, sent);
+        self.engine.transmitted(now, sent, len);
         self.settle();
     }
 
@@ -310,6 +319,9 @@ impl Connection {
     /// Giving them out is what decides "uncertain" (D36): from here on the peer may have them, whatever the transport reports.
     #[must_use]
     pub fn transmit(&mut self) -> &[u8] {
+        if !self.engine.can_write() {
+            return &[];
+        }
         if self.out == self.wire.len() {
             self.refill();
         }
@@ -346,10 +358,16 @@ impl Connection {
 
     // ---- facts -------------------------------------------------------------------------------------------------------------------
 
-    /// What is being waited for or done.
+    /// What is being waited for or done; once the session is ending, where that was decided.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.engine.phase()
+    }
+
+    /// The server's greeting, once it came.
+    #[must_use]
+    pub const fn greeting(&self) -> Option<&Reply> {
+        self.engine.greeting.as_ref()
     }
 
     /// What the server offers, by the EHLO or LHLO reply now in force.

@@ -24,7 +24,7 @@ use crate::{
     command::{Command, TooLong},
     config::{Config, Link},
     connection::{Event, Notice},
-    error::{Error, PeerError},
+    error::{Error, Failure, PeerError},
     reply::{self, Reply, Severity},
     sasl::Exchange,
     timer::Timer,
@@ -126,6 +126,7 @@ pub(crate) struct Engine {
     pub(crate) sent: u64,
 
     channel: Channel,
+    pub(crate) greeting: Option<Reply>,
     capabilities: Capabilities,
     /// STARTTLS was asked for and refused; the session went on in plaintext (D2).
     starttls_refused: bool,
@@ -139,6 +140,8 @@ pub(crate) struct Engine {
     dropped: Option<bool>,
     /// TLS was begun and did not come to be: what M65 answers with a plaintext retry where TLS is optional.
     pub(crate) handshake_failed: bool,
+    /// The phase in which it ended.
+    ended_in: Option<Phase>,
     quit: Quit,
     /// Why the session ends, while QUIT (or `*`) is still being answered.
     parting: Option<Error>,
@@ -172,6 +175,7 @@ impl Engine {
             given: 0,
             sent: 0,
             channel,
+            greeting: None,
             capabilities: Capabilities::default(),
             starttls_refused: false,
             exchange: None,
@@ -181,6 +185,7 @@ impl Engine {
             closed: false,
             dropped: None,
             handshake_failed: false,
+            ended_in: None,
             quit: Quit::No,
             parting: None,
             write_failed: None,
@@ -234,8 +239,13 @@ impl Engine {
             && self.expected.front().is_some_and(|head| matches!(head.what, Expect::Hello(_)))
     }
 
-    /// What is being waited for or done.
+    /// Where the session is; once it is ending, where it was decided that it does.
     pub(crate) fn phase(&self) -> Phase {
+        self.ended_in.unwrap_or_else(|| self.waiting())
+    }
+
+    /// What is being waited for or done.
+    fn waiting(&self) -> Phase {
         if self.channel == Channel::Handshake {
             return Phase::Tls;
         }
@@ -268,6 +278,11 @@ impl Engine {
             && self.write_failed.is_none()
             && self.parser.is_empty()
             && self.sent == self.queued
+    }
+
+    /// Octets may still leave.
+    pub(crate) const fn can_write(&self) -> bool {
+        self.write_failed.is_none()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -310,12 +325,11 @@ impl Engine {
         data.len()
     }
 
-    /// `sent` has moved: the transport took octets.
-    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64) {
-        let progress = sent > self.sent;
+    /// The transport took octets, with which the stream is out up to `sent`; a part of a TLS record moves nothing but is progress.
+    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64, octets: usize) {
+        self.turn_due |= sent > self.sent;
         self.sent = self.sent.max(sent);
-        self.turn_due |= progress;
-        if progress && self.timer.phase() == Some(Phase::Body) {
+        if octets > 0 && self.timer.phase() == Some(Phase::Body) {
             self.timer.stop(); // N9 measures the lack of progress
         }
         self.set_timer(now);
@@ -347,7 +361,7 @@ impl Engine {
             return self.close(parting);
         }
         let cause = cause.map(Arc::new).or_else(|| self.write_failed.clone());
-        let phase = self.phase();
+        let phase = self.waiting();
         self.drop_transport(now, Error::Lost { phase, cause });
     }
 
@@ -358,7 +372,7 @@ impl Engine {
             return self.close(parting);
         }
         let error = match &self.write_failed {
-            Some(cause) => Error::Lost { phase: self.phase(), cause: Some(Arc::clone(cause)) },
+            Some(cause) => Error::Lost { phase: self.waiting(), cause: Some(Arc::clone(cause)) },
             None => Error::Timeout(phase),
         };
         self.transcript.note(now, || error.to_string());
@@ -428,7 +442,7 @@ impl Engine {
         if self.in_content() {
             self.on_reply_in_content(now, reply);
         } else if reply.code().get() == 421 {
-            let phase = self.phase();
+            let phase = self.waiting();
             self.drop_transport(now, Error::Refused { phase, reply }); // N37: the one exception
         } else {
             self.protocol_error(now, PeerError::Unsolicited { reply }); // R45
@@ -448,6 +462,9 @@ impl Engine {
 
     /// Moves the send cursor as far as it may go.
     pub(crate) fn advance(&mut self, now: Instant) {
+        if self.write_failed.is_some() {
+            return; // nothing can leave any more, only replies can come
+        }
         while self.usable && !self.closed && self.quit != Quit::Sent && self.step(now) {}
         if self.quit == Quit::Wanted
             && self.usable
@@ -503,8 +520,10 @@ impl Engine {
             return self.drop_transport(now, Error::Cancelled);
         }
         self.quit = Quit::Wanted;
-        if let Some(last) = self.transactions.back_mut() {
+        if let Some(last) = self.transactions.back_mut().filter(|last| !last.complete) {
+            // M114: nobody asked for DATA, and nobody will give content.
             last.complete = true;
+            last.refuse(Failure::new(Phase::Data, Error::Cancelled));
         }
         self.advance(now);
         self.set_timer(now);
@@ -514,6 +533,7 @@ impl Engine {
 
     /// Ends a session that is in step: QUIT, then `Closed` (law 10).
     fn part_with(&mut self, now: Instant, error: Error) {
+        self.ended_in = Some(error.phase().unwrap_or_else(|| self.waiting()));
         self.parting = Some(error);
         self.part(now);
     }
@@ -534,9 +554,14 @@ impl Engine {
             return;
         }
         self.transcript.note(now, || error.full_text());
-        let phase = self.phase();
+        // A reply that ended the session has been taken off the queue already; its error knows what it answered.
+        let phase = match &error {
+            Error::Peer(_) | Error::Refused { .. } => error.phase().unwrap_or_else(|| self.waiting()),
+            _ => self.waiting(),
+        };
+        self.ended_in.get_or_insert(phase);
         // M65, M69: a certificate that the server refuses shows, in TLS 1.3, on the first read after the handshake.
-        self.handshake_failed = !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
+        self.handshake_failed |= !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
             && (self.channel == Channel::Handshake
                 || (matches!(error, Error::Tls(_)) && self.awaits_hello_over_tls()));
         self.out = Vec::new();
@@ -549,6 +574,7 @@ impl Engine {
 
     /// `Closed` is the last event; output that is still queued is the connection's last words.
     fn close(&mut self, error: Option<Error>) {
+        self.ended_in.get_or_insert(Phase::Quit);
         self.closed = true;
         self.usable = false;
         self.timer.stop();
@@ -570,7 +596,7 @@ impl Engine {
         if self.write_failed.is_some() {
             return; // set when it failed
         }
-        let phase = self.phase();
+        let phase = self.waiting();
         let waiting = self.channel == Channel::Handshake
             || !self.expected.is_empty()
             || (phase == Phase::Body && self.sent < self.queued);

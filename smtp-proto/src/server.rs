@@ -66,7 +66,8 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Auth, Config, Decisions, Extensions, Limits, Protocol, Tls};
+pub use crate::config::Protocol;
+pub use config::{Auth, Config, Decisions, Extensions, Limits, Tls};
 pub use connection::Connection;
 pub use event::{Closed, Event, Misuse};
 pub use tls::TlsFacts;

@@ -40,6 +40,8 @@ const RECORD: usize = 16 * 1024;
 
 pub(crate) struct Tls {
     session: ClientConnection,
+    /// close_notify has come.
+    ended: bool,
 }
 
 impl fmt::Debug for Tls {
@@ -53,7 +55,7 @@ impl Tls {
         let mut session = ClientConnection::new(config, name).map_err(TlsError::Failed)?;
         // What may be queued is the engine's decision (N40), made before the octets come here.
         session.set_buffer_limit(None);
-        Ok(Self { session })
+        Ok(Self { session, ended: false })
     }
 
     pub(crate) fn is_handshaking(&self) -> bool {
@@ -78,6 +80,7 @@ impl Tls {
             }
             if state.peer_has_closed() {
                 // Whatever follows close_notify is not part of the stream.
+                self.ended = true;
                 return Ok(());
             }
             if taken.is_err() || (wire.len() == before && ready == 0) {
@@ -108,8 +111,9 @@ impl Tls {
         self.session.send_close_notify();
     }
 
-    pub(crate) fn wants_write(&self) -> bool {
-        self.session.wants_write()
+    /// The server ended the session by close_notify: the end of the stream, whatever the transport does.
+    pub(crate) const fn is_ended(&self) -> bool {
+        self.ended
     }
 
     fn flush(&mut self, wire: &mut Vec<u8>) {

@@ -463,7 +463,7 @@ impl Engine {
         self.report(transaction);
     }
 
-    fn report(&mut self, transaction: Transaction) {
+    pub(super) fn report(&mut self, transaction: Transaction) {
         let (id, round_trips) = (transaction.id, self.turns.saturating_sub(transaction.turns));
         let report = TransactionReport { dispositions: transaction.into_dispositions(), round_trips };
         self.events.push_back(Event::Done(id, report));

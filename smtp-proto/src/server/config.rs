@@ -4,17 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 
-use crate::{Phase, address::ClientName, reply::Reply, sasl::Mechanism};
-
-/// SMTP or LMTP: the same machine with another hello and one final reply per accepted recipient.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// RFC 5321.
-    #[default]
-    Smtp,
-    /// RFC 2033.
-    Lmtp,
-}
+use crate::{Phase, address::ClientName, config::Protocol, reply::Reply, sasl::Mechanism};
 
 /// When TLS is used. The core picks neither certificate nor provider.
 #[derive(Clone, Default)]

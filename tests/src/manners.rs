@@ -1,0 +1,317 @@
+//! Who watches how the client behaves: a right outcome with wrong manners is still wrong (DESIGN law 7).
+//!
+//! The judge sits at the client's end of the line: it sees each octet when the client lets go of it, and each reply when the client
+//! gets to read it. It knows nothing of the client's code and has its own, simple-minded reading of replies.
+
+use std::collections::{BTreeMap, VecDeque};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Greeting,
+    Hello,
+    Helo,
+    StartTls,
+    Auth,
+    Mail,
+    Rcpt,
+    Data,
+    /// The content, for so many recipients' replies (LMTP: one each).
+    Content,
+    Reset,
+    Quit,
+}
+
+impl Asked {
+    /// Commands that nothing may follow before they are answered (RFC 2920 §3.1, R137).
+    const fn ends_group(self) -> bool {
+        matches!(
+            self,
+            Self::Greeting | Self::Hello | Self::Helo | Self::StartTls | Self::Auth | Self::Data | Self::Quit
+        )
+    }
+}
+
+/// The judge.
+#[derive(Debug, Default)]
+pub struct Judge {
+    lmtp: bool,
+    tls: bool,
+    asked: VecDeque<Asked>,
+    /// What was offered in the hello now in force, by keyword.
+    offers: BTreeMap<String, String>,
+    line: Vec<u8>,
+    reply: Vec<u8>,
+    code: Option<String>,
+    hello_lines: Vec<String>,
+    content: bool,
+    tail: Vec<u8>,
+    authenticating: bool,
+    smtputf8: bool,
+    /// MAIL has been sent and the transaction has not ended, as far as the client can know.
+    transaction: bool,
+    transactions: usize,
+    rcpts: usize,
+    accepted: usize,
+    refused: usize,
+    quit: bool,
+    handshake: bool,
+    /// The server broke the protocol or said 421: nothing more but QUIT.
+    over: Option<&'static str>,
+    objections: Vec<String>,
+}
+
+impl Judge {
+    /// A judge of a client that has just connected.
+    #[must_use]
+    pub fn new(lmtp: bool, tls: bool) -> Self {
+        Self { lmtp, tls, asked: VecDeque::from([Asked::Greeting]), ..Self::default() }
+    }
+
+    /// What was wrong.
+    #[must_use]
+    pub fn objections(&self) -> &[String] {
+        &self.objections
+    }
+
+    /// A judge who sees nothing: on a wire that is TLS from the first octet.
+    #[must_use]
+    pub fn blind() -> Self {
+        Self { handshake: true, ..Self::default() }
+    }
+
+    /// STARTTLS was answered by 220: what follows is no plaintext.
+    #[must_use]
+    pub fn handshake_due(&self) -> bool {
+        self.handshake
+    }
+
+    fn object(&mut self, what: impl Into<String>) {
+        self.objections.push(what.into());
+    }
+
+    /// The client let go of octets.
+    pub fn client(&mut self, octets: &[u8]) {
+        for octet in octets {
+            if self.handshake {
+                return;
+            }
+            if self.line.is_empty() && self.tail.is_empty() {
+                self.before_octet();
+            }
+            if self.content {
+                self.content_octet(*octet);
+            } else {
+                self.line.push(*octet);
+                if *octet == b'\n' {
+                    let line = std::mem::take(&mut self.line);
+                    self.command(&line);
+                }
+            }
+        }
+    }
+
+    fn before_octet(&mut self) {
+        if self.quit {
+            self.object("octets after QUIT (R59)");
+        }
+        let Some(last) = self.asked.back().copied() else { return };
+        if last.ends_group() {
+            self.object(format!("octets behind {last:?} before its reply (R4, R50, R85, R110, R137)"));
+        } else if !self.offers.contains_key("PIPELINING") {
+            self.object(format!(
+                "octets behind {last:?} before its reply, and PIPELINING is not offered (R135)"
+            ));
+        }
+    }
+
+    fn content_octet(&mut self, octet: u8) {
+        if self.over.is_some() && self.objections.is_empty() {
+            self.object("content after the session was over");
+        }
+        self.tail.push(octet);
+        if !self.tail.ends_with(b"\r\n") {
+            return;
+        }
+        let end = self.tail == b".\r\n";
+        self.tail.clear();
+        if end {
+            self.content = false;
+            self.transaction = false;
+            let replies = if self.lmtp { self.accepted } else { 1 };
+            self.asked.extend(std::iter::repeat_n(Asked::Content, replies));
+            if replies == 0 {
+                self.over = Some("the number of replies is undefined (R76)");
+            }
+        }
+    }
+
+    fn command(&mut self, line: &[u8]) {
+        let Some(line) = line.strip_suffix(b"\r\n") else {
+            return self.object(format!("a line without CRLF: {}", line.escape_ascii()));
+        };
+        let text = String::from_utf8_lossy(line).into_owned();
+        if let Some(why) = self.over
+            && text != "QUIT"
+        {
+            self.object(format!("{text:?} though {why}"));
+        }
+        if self.authenticating {
+            self.authenticating = false;
+            return self.asked.push_back(Asked::Auth);
+        }
+        let verb = text.split(' ').next().unwrap_or_default().to_owned();
+        let asked = match verb.as_str() {
+            "EHLO" => Asked::Hello,
+            "LHLO" => Asked::Hello,
+            "HELO" => Asked::Helo,
+            "STARTTLS" => Asked::StartTls,
+            "AUTH" => Asked::Auth,
+            "MAIL" => Asked::Mail,
+            "RCPT" => Asked::Rcpt,
+            "DATA" => Asked::Data,
+            "RSET" => Asked::Reset,
+            "QUIT" => Asked::Quit,
+            _ => return self.object(format!("unknown command {text:?}")),
+        };
+        if (self.lmtp && matches!(verb.as_str(), "EHLO" | "HELO")) || (!self.lmtp && verb == "LHLO") {
+            self.object(format!("{verb} in the wrong protocol (R73)"));
+        }
+        self.check(asked, &text);
+        self.asked.push_back(asked);
+    }
+
+    fn check(&mut self, asked: Asked, text: &str) {
+        match asked {
+            Asked::StartTls if self.tls => self.object("STARTTLS inside TLS (R89)"),
+            Asked::StartTls if !self.offers.contains_key("STARTTLS") => {
+                self.object("STARTTLS not offered (R83)")
+            }
+            Asked::Auth => {
+                let mechanism = text.split(' ').nth(1).unwrap_or_default();
+                let offered = self.offers.get("AUTH").cloned().unwrap_or_default();
+                if !offered.split(' ').any(|name| name.eq_ignore_ascii_case(mechanism)) {
+                    self.object(format!("AUTH {mechanism} not offered (B4)"));
+                }
+            }
+            Asked::Mail => {
+                if std::mem::replace(&mut self.transaction, true) {
+                    self.object("MAIL inside a transaction (R47)");
+                }
+                self.transactions += 1;
+                (self.rcpts, self.accepted, self.refused) = (0, 0, 0);
+                self.check_parameters(text);
+            }
+            Asked::Rcpt => {
+                if !self.transaction {
+                    self.object("RCPT without MAIL (R47)");
+                }
+                if !text.is_ascii() && !self.smtputf8 {
+                    self.object("an address in UTF-8 without SMTPUTF8 (R3, B11)");
+                }
+                self.rcpts += 1;
+            }
+            Asked::Data if self.rcpts == 0 => self.object("DATA without RCPT (R47)"),
+            Asked::Data if self.refused == self.rcpts => self.object("DATA for nobody (R48)"),
+            Asked::Reset => {
+                if self.transactions == 0 {
+                    self.object("RSET before the first message (R56)");
+                }
+                self.transaction = false;
+            }
+            Asked::Quit => self.quit = true,
+            _ => {}
+        }
+    }
+
+    /// R14: nothing that was not offered.
+    fn check_parameters(&mut self, text: &str) {
+        let Some((path, parameters)) = text.split_once('>') else {
+            return self.object(format!("no path in {text:?} (R16)"));
+        };
+        self.smtputf8 = parameters.split(' ').any(|parameter| parameter == "SMTPUTF8");
+        if !path.is_ascii() && !self.smtputf8 {
+            self.object("an address in UTF-8 without SMTPUTF8 (R3, B11)");
+        }
+        for parameter in parameters.split(' ').filter(|parameter| !parameter.is_empty()) {
+            let keyword = match parameter.split('=').next().unwrap_or_default() {
+                "BODY" => "8BITMIME",
+                other => other,
+            };
+            if !self.offers.contains_key(keyword) {
+                self.object(format!("{parameter} not offered (R14)"));
+            }
+        }
+    }
+
+    /// The client gets to read octets.
+    pub fn server(&mut self, octets: &[u8]) {
+        for octet in octets {
+            if self.handshake {
+                return;
+            }
+            self.reply.push(*octet);
+            if *octet == b'\n' {
+                let line = std::mem::take(&mut self.reply);
+                self.reply_line(line.trim_ascii_end());
+            }
+        }
+    }
+
+    fn reply_line(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line).into_owned();
+        let (code, rest) = text.split_at_checked(3).unwrap_or(("", ""));
+        let more = rest.starts_with('-');
+        let fits = code.bytes().all(|octet| octet.is_ascii_digit())
+            && code.starts_with(['2', '3', '4', '5'])
+            && self.code.as_deref().is_none_or(|first| first == code);
+        if !fits {
+            self.over = Some("the server sent no reply (M107)");
+            return;
+        }
+        self.hello_lines.push(rest.get(1..).unwrap_or_default().to_owned());
+        self.code = more.then(|| code.to_owned());
+        if !more {
+            let lines = std::mem::take(&mut self.hello_lines);
+            self.answered(code, &lines);
+        }
+    }
+
+    fn answered(&mut self, code: &str, lines: &[String]) {
+        let class = code.as_bytes().first().copied().unwrap_or_default();
+        let asked = self.asked.pop_front();
+        if code == "421" {
+            self.over = Some("the server said 421 (R39)");
+        }
+        let Some(asked) = asked else {
+            self.over = Some("the server spoke unasked (R45, D33)");
+            return;
+        };
+        match (asked, class) {
+            (Asked::Hello, b'2') => self.offers = offers(lines),
+            (Asked::Helo, b'2') => self.offers.clear(),
+            (Asked::StartTls, b'2') if code == "220" => self.handshake = true,
+            (Asked::Auth, b'3') => self.authenticating = true,
+            (Asked::Mail, b'4' | b'5') => self.transaction = false,
+            (Asked::Rcpt, b'2') => self.accepted += 1,
+            (Asked::Rcpt, b'4' | b'5') => self.refused += 1,
+            (Asked::Data, _) if code == "354" => self.content = true,
+            (
+                Asked::Data | Asked::Mail | Asked::Rcpt | Asked::Greeting | Asked::Hello | Asked::Helo,
+                b'3',
+            )
+            | (Asked::Data, b'2') => self.over = Some("the reply means nothing there (R36)"),
+            (Asked::Greeting, b'4' | b'5') => self.over = Some("the greeting was a refusal (R6)"),
+            (Asked::Greeting, _) if code != "220" => self.over = Some("the greeting was no 220 (D31)"),
+            _ => {}
+        }
+    }
+}
+
+fn offers(lines: &[String]) -> BTreeMap<String, String> {
+    lines
+        .iter()
+        .skip(1)
+        .map(|line| line.split_once([' ', '=']).unwrap_or((line, "")))
+        .map(|(keyword, parameters)| (keyword.to_ascii_uppercase(), parameters.to_owned()))
+        .collect()
+}
