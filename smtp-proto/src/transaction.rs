@@ -167,8 +167,7 @@ impl Transaction {
     pub(crate) fn lose(&mut self, phase: Phase, error: &Error, given: u64) {
         let handed_over = self.end.is_some_and(|end| end <= given);
         // What ended the session is no verdict about this message, were it a 5yz: to RSET, or to the content of another one (R40, R56).
-        let cause =
-            if error.is_permanent() { Error::Lost { phase, cause: None } } else { error.clone() };
+        let cause = if error.is_permanent() { Error::Lost { phase, cause: None } } else { error.clone() };
         for recipient in &mut self.recipients {
             let disposition = match recipient.fate {
                 Fate::Decided(_) => continue,

@@ -1,6 +1,6 @@
 //! Who watches how the client behaves: a right outcome with wrong manners is still wrong (DESIGN law 7).
 //!
-//! The judge sits at the client's end of the line: it sees each octet when the client lets go of it, and each reply when the client
+//! The judge sits at the client's end of the line: it sees each octet when the client gives it out, and each reply when the client
 //! gets to read it. It knows nothing of the client's code and has its own, simple-minded reading of replies.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -89,7 +89,7 @@ impl Judge {
         self.objections.push(what.into());
     }
 
-    /// The client let go of octets.
+    /// The client gave out octets.
     pub fn client(&mut self, octets: &[u8]) {
         for octet in octets {
             if self.handshake {
@@ -118,7 +118,9 @@ impl Judge {
         if last.ends_group() {
             self.object(format!("octets behind {last:?} before its reply (R4, R50, R85, R110, R137)"));
         } else if !self.offers.contains_key("PIPELINING") {
-            self.object(format!("octets behind {last:?} before its reply, and PIPELINING is not offered (R135)"));
+            self.object(format!(
+                "octets behind {last:?} before its reply, and PIPELINING is not offered (R135)"
+            ));
         }
     }
 
@@ -181,7 +183,9 @@ impl Judge {
     fn check(&mut self, asked: Asked, text: &str) {
         match asked {
             Asked::StartTls if self.tls => self.object("STARTTLS inside TLS (R89)"),
-            Asked::StartTls if !self.offers.contains_key("STARTTLS") => self.object("STARTTLS not offered (R83)"),
+            Asked::StartTls if !self.offers.contains_key("STARTTLS") => {
+                self.object("STARTTLS not offered (R83)")
+            }
             Asked::Auth => {
                 let mechanism = text.split(' ').nth(1).unwrap_or_default();
                 let offered = self.offers.get("AUTH").cloned().unwrap_or_default();
@@ -291,7 +295,10 @@ impl Judge {
             (Asked::Rcpt, b'2') => self.accepted += 1,
             (Asked::Rcpt, b'4' | b'5') => self.refused += 1,
             (Asked::Data, _) if code == "354" => self.content = true,
-            (Asked::Data | Asked::Mail | Asked::Rcpt | Asked::Greeting | Asked::Hello | Asked::Helo, b'3')
+            (
+                Asked::Data | Asked::Mail | Asked::Rcpt | Asked::Greeting | Asked::Hello | Asked::Helo,
+                b'3',
+            )
             | (Asked::Data, b'2') => self.over = Some("the reply means nothing there (R36)"),
             (Asked::Greeting, b'4' | b'5') => self.over = Some("the greeting was a refusal (R6)"),
             (Asked::Greeting, _) if code != "220" => self.over = Some("the greeting was no 220 (D31)"),

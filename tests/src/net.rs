@@ -21,7 +21,9 @@ impl Split {
     #[must_use]
     pub fn piece(&self, turn: usize, available: usize) -> usize {
         match self {
-            Self::Sizes(sizes) if !sizes.is_empty() => sizes[turn % sizes.len()].clamp(1, available.max(1)).min(available),
+            Self::Sizes(sizes) if !sizes.is_empty() => {
+                sizes[turn % sizes.len()].clamp(1, available.max(1)).min(available)
+            }
             _ => available,
         }
     }

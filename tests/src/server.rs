@@ -323,7 +323,8 @@ fn step(line: &str) -> Step {
 }
 
 fn duration(text: &str) -> Duration {
-    let seconds = text.split(' ').nth(1).and_then(|text| text.trim().strip_suffix('s')).and_then(|n| n.parse().ok());
+    let seconds =
+        text.split(' ').nth(1).and_then(|text| text.trim().strip_suffix('s')).and_then(|n| n.parse().ok());
     Duration::from_secs(seconds.unwrap_or_else(|| panic!("not a time: {text}")))
 }
 

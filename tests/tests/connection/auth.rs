@@ -42,7 +42,9 @@ fn plain_says_user_and_password_at_once_and_waits() {
         Plan::of([mail(&["b@y"])]),
         &session(
             OFFER,
-            &format!("{PLAIN}\nS: 235 2.7.0 in\nC: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@y>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n*: content\nS: 250 ok"),
+            &format!(
+                "{PLAIN}\nS: 235 2.7.0 in\nC: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@y>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n*: content\nS: 250 ok"
+            ),
         ),
     );
     assert_eq!(outcome.verdicts(0), ["delivered 250"]);
@@ -57,14 +59,21 @@ fn login_answers_what_it_is_asked() {
     play_split(
         login(),
         Plan::default(),
-        &session(OFFER, "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dGVzdA==\nS: 334 UGFzc3dvcmQ6\nC: dGVzdHBhc3M=\nS: 235 in"),
+        &session(
+            OFFER,
+            "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dGVzdA==\nS: 334 UGFzc3dvcmQ6\nC: dGVzdHBhc3M=\nS: 235 in",
+        ),
     );
 }
 
 #[test]
 fn an_empty_external_identity_is_an_equals_sign() {
     // R101, B3; also for servers that ask all the same
-    for dialogue in ["C: AUTH EXTERNAL =\nS: 235 in", "C: AUTH EXTERNAL =\nS: 334 \nC|\\r\\n\nS: 235 in", "C: AUTH EXTERNAL =\nS| 334\\r\\n\nC|\\r\\n\nS: 235 in"] {
+    for dialogue in [
+        "C: AUTH EXTERNAL =\nS: 235 in",
+        "C: AUTH EXTERNAL =\nS: 334 \nC|\\r\\n\nS: 235 in",
+        "C: AUTH EXTERNAL =\nS| 334\\r\\n\nC|\\r\\n\nS: 235 in",
+    ] {
         play_split(external(""), Plan::default(), &session(OFFER, dialogue));
     }
     play_split(external("bob"), Plan::default(), &session(OFFER, "C: AUTH EXTERNAL Ym9i\nS: 235 in"));
@@ -73,7 +82,10 @@ fn an_empty_external_identity_is_an_equals_sign() {
 #[test]
 fn an_initial_response_too_long_for_the_line_waits_to_be_asked() {
     // R100, R105
-    let long = Credentials::Password { user: "u".repeat(250).as_str().into(), password: "p".repeat(200).as_str().into() };
+    let long = Credentials::Password {
+        user: "u".repeat(250).as_str().into(),
+        password: "p".repeat(200).as_str().into(),
+    };
     let dialogue = session(OFFER, "C: AUTH PLAIN\nS: 334 \nC~ AHV1dXV1\nS: 235 in");
     play_split(with(AuthPolicy::Mechanism(Mechanism::Plain, long.clone())), Plan::default(), &dialogue);
 
@@ -89,8 +101,19 @@ fn an_initial_response_too_long_for_the_line_waits_to_be_asked() {
 #[test]
 fn refused_credentials_end_the_session_without_a_star() {
     // B2, R107, R109, D20, T13, M115: one try, QUIT, nothing permanent for the message.
-    for code in ["535 5.7.8 no", "454 4.7.0 later", "432 4.7.12 change", "500 5.5.6 long", "501 what", "504 5.5.4 what", "530 5.7.0 auth", "534 5.7.9 weak", "538 5.7.11 tls"] {
-        let outcome = play_split(plain(), Plan::of([mail(&["b@y"])]), &session(OFFER, &format!("{PLAIN}\nS: {code}")));
+    for code in [
+        "535 5.7.8 no",
+        "454 4.7.0 later",
+        "432 4.7.12 change",
+        "500 5.5.6 long",
+        "501 what",
+        "504 5.5.4 what",
+        "530 5.7.0 auth",
+        "534 5.7.9 weak",
+        "538 5.7.11 tls",
+    ] {
+        let outcome =
+            play_split(plain(), Plan::of([mail(&["b@y"])]), &session(OFFER, &format!("{PLAIN}\nS: {code}")));
         assert!(matches!(outcome.error(), Error::Auth(AuthError::Refused { forwarded: false, .. })));
         assert!(!outcome.error().is_permanent(), "{code}");
         assert_eq!(outcome.error().status().code.get(), 454); // D20
@@ -111,7 +134,11 @@ fn a_challenge_that_cannot_be_answered_is_cancelled_by_a_star() {
         assert!(matches!(outcome.error(), Error::Auth(AuthError::Sasl(SaslError::NotBase64))), "{challenge}");
     }
     // PLAIN has said everything.
-    let outcome = play_split(plain(), Plan::default(), &session(OFFER, &format!("{PLAIN}\nS: 334 YQ==\nC: *\nS: 500 ok")));
+    let outcome = play_split(
+        plain(),
+        Plan::default(),
+        &session(OFFER, &format!("{PLAIN}\nS: 334 YQ==\nC: *\nS: 500 ok")),
+    );
     assert!(matches!(outcome.error(), Error::Auth(AuthError::Sasl(SaslError::UnexpectedChallenge(_)))));
 }
 
@@ -121,7 +148,10 @@ fn challenges_without_end_are_cancelled() {
     let outcome = play_split(
         login(),
         Plan::default(),
-        &session(OFFER, "C: AUTH LOGIN\nS: 334 VQ==\nC: dGVzdA==\nS: 334 UA==\nC: dGVzdHBhc3M=\nS: 334 YQ==\nC: *\nS: 501 ok"),
+        &session(
+            OFFER,
+            "C: AUTH LOGIN\nS: 334 VQ==\nC: dGVzdA==\nS: 334 UA==\nC: dGVzdHBhc3M=\nS: 334 YQ==\nC: *\nS: 501 ok",
+        ),
     );
     assert!(matches!(outcome.error(), Error::Auth(_)));
 }
@@ -130,7 +160,8 @@ fn challenges_without_end_are_cancelled() {
 fn only_235_is_success() {
     // D31, R106
     for code in ["250 ok", "220 ok", "299 ok", "354 go"] {
-        let outcome = play_split(plain(), Plan::default(), &format!("{}{PLAIN}\nS: {code}\n*: gone", opened(OFFER)));
+        let outcome =
+            play_split(plain(), Plan::default(), &format!("{}{PLAIN}\nS: {code}\n*: gone", opened(OFFER)));
         assert!(matches!(outcome.error(), Error::Peer(_)), "{code}");
     }
 }
@@ -157,7 +188,10 @@ fn what_is_not_offered_is_not_tried() {
     // B4, R98, R134
     for offers in [&["PIPELINING"][..], &["AUTH LOGIN CRAM-MD5"], &["AUTH"]] {
         let outcome = play_split(plain(), Plan::default(), &session(offers, ""));
-        assert!(matches!(outcome.error(), Error::Auth(AuthError::Sasl(SaslError::NotOffered(Mechanism::Plain)))));
+        assert!(matches!(
+            outcome.error(),
+            Error::Auth(AuthError::Sasl(SaslError::NotOffered(Mechanism::Plain)))
+        ));
     }
     let outcome = play(with(AuthPolicy::Auto(password())), Plan::default(), &session(&["AUTH=GSSAPI"], ""));
     assert!(matches!(outcome.error(), Error::Auth(_)));
@@ -188,7 +222,8 @@ fn a_secret_goes_in_clear_only_where_the_operator_or_the_link_allows_it() {
     let starttls = |mut config: Config| {
         config.security.mode = TlsMode::StartTls;
         config.security.server_name = Some("mx.example".try_into().unwrap());
-        config.security.client = Some(smtp_testkit::Certificates::for_name("mx.example").client(rustls::DEFAULT_VERSIONS));
+        config.security.client =
+            Some(smtp_testkit::Certificates::for_name("mx.example").client(rustls::DEFAULT_VERSIONS));
         config
     };
     let local = || link(|link| link.local = true);
@@ -212,7 +247,11 @@ fn a_secret_goes_in_clear_only_where_the_operator_or_the_link_allows_it() {
 
 #[test]
 fn a_mechanism_without_a_secret_may_go_anywhere() {
-    over(external(""), link(|link| link.after_tls_failure = true), &session(OFFER, "C: AUTH EXTERNAL =\nS: 235 in"));
+    over(
+        external(""),
+        link(|link| link.after_tls_failure = true),
+        &session(OFFER, "C: AUTH EXTERNAL =\nS: 235 in"),
+    );
 }
 
 #[test]
@@ -236,7 +275,12 @@ fn a_relay_that_authenticated_says_auth_where_asked_to() {
     // D23, R113
     let mut config = plain();
     config.mail_auth_param = true;
-    let dialogue = session(OFFER, &format!("{PLAIN}\nS: 235 in\nC: MAIL FROM:<a@x.example> AUTH=<>\nC~ RCPT\nC~ DATA\nS: 450 no\nS: 503 no\nS: 503 no"));
+    let dialogue = session(
+        OFFER,
+        &format!(
+            "{PLAIN}\nS: 235 in\nC: MAIL FROM:<a@x.example> AUTH=<>\nC~ RCPT\nC~ DATA\nS: 450 no\nS: 503 no\nS: 503 no"
+        ),
+    );
     let outcome = play_split(config, Plan::of([mail(&["b@y"])]), &dialogue);
     assert_eq!(outcome.verdicts(0), ["deferred 450 mail"]);
 }
@@ -244,6 +288,10 @@ fn a_relay_that_authenticated_says_auth_where_asked_to() {
 #[test]
 fn a_reply_behind_the_235_is_out_of_step() {
     // D33
-    let outcome = play(plain(), Plan::default(), &format!("{}{PLAIN}\nS| 235 in\\r\\n250 ok\\r\\n\n*: gone", opened(OFFER)));
+    let outcome = play(
+        plain(),
+        Plan::default(),
+        &format!("{}{PLAIN}\nS| 235 in\\r\\n250 ok\\r\\n\n*: gone", opened(OFFER)),
+    );
     assert!(matches!(outcome.error(), Error::Peer(_)));
 }

@@ -44,8 +44,12 @@ fn in_every_phase(server: &str, expect: impl Fn(Phase, &Outcome)) {
                 World::new(config(), Script::new(&format!("{before}\n{server}"))).over(Net::split(split));
             world.expect(Plan::of([mail(&["b@y"])]));
             let outcome = world.into_outcome();
-            let given: Vec<_> =
-                outcome.reports.iter().flat_map(|(_, report)| &report.dispositions).map(|d| d.name()).collect();
+            let given: Vec<_> = outcome
+                .reports
+                .iter()
+                .flat_map(|(_, report)| &report.dispositions)
+                .map(|d| d.name())
+                .collect();
             assert_eq!(given, fate.into_iter().collect::<Vec<_>>(), "{phase}");
             if phase != Phase::Quit {
                 expect(phase, &outcome);
@@ -106,7 +110,9 @@ fn replies_that_never_end_are_cut_short() {
     in_every_phase(&lines, |_, outcome| {
         assert!(matches!(
             outcome.error(),
-            Error::Peer(PeerError::Malformed(ReplyError::TooManyLines { .. } | ReplyError::MixedCodes { .. }))
+            Error::Peer(PeerError::Malformed(
+                ReplyError::TooManyLines { .. } | ReplyError::MixedCodes { .. }
+            ))
         ));
     });
     let octets = format!("S: 250-{}\n", "x".repeat(4000)).repeat(20) + "*: silence";
@@ -171,21 +177,26 @@ fn what_the_server_says_cannot_forge_lines_of_a_log() {
 #[test]
 fn a_line_that_drops_at_any_octet_never_makes_a_message_delivered_that_was_not() {
     // Law 9, R40, R63: every octet in both directions.
-    let dialogue = session(&["PIPELINING"], "C: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@y>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n*: content\nS: 250 ok\n");
+    let dialogue = session(
+        &["PIPELINING"],
+        "C: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@y>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\n*: content\nS: 250 ok\n",
+    );
     let whole = play(config(), Plan::of([mail(&["b@y"])]), &dialogue);
     let end_mark = whole.wire().find("\\r\\n.\\r\\n").is_some();
     assert!(end_mark);
     let final_reply = whole.received.len() - "221 bye\r\n".len();
     for cut in [Cut::Close, Cut::Reset, Cut::WritesFail] {
         for at in 0..whole.received.len() as u64 {
-            let net = Net { cut_after_received: Some((at, cut)), to_client: Split::bytes(), ..Net::default() };
+            let net =
+                Net { cut_after_received: Some((at, cut)), to_client: Split::bytes(), ..Net::default() };
             let mut world = World::new(config(), Script::new(&dialogue)).over(net);
             world.run(Plan::of([mail(&["b@y"])]));
             let outcome = world.into_outcome();
             assert!(outcome.closed().is_some() && !outcome.stuck);
             for (_, report) in &outcome.reports {
                 let delivered = report.dispositions[0].name() == "delivered";
-                let expected = at as usize >= final_reply || (cut == Cut::WritesFail && outcome.received.len() >= final_reply);
+                let expected = at as usize >= final_reply
+                    || (cut == Cut::WritesFail && outcome.received.len() >= final_reply);
                 assert_eq!(delivered, expected, "{cut:?} at {at}");
             }
         }

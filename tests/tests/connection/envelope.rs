@@ -1,10 +1,7 @@
 //! MAIL, RCPT and DATA, one command at a time: codes, parameters, and what becomes of whom.
 
 use smtp_proto::{
-    Disposition, Error, Event, PeerError, Phase,
-    body::Facts,
-    config::EightBit,
-    error::Unsendable,
+    Disposition, Error, Event, PeerError, Phase, body::Facts, config::EightBit, error::Unsendable,
 };
 
 use super::*;
@@ -64,17 +61,17 @@ fn a_code_is_judged_by_its_first_digit() {
         ("552 5.3.4 too big", "", "", "", "rejected 552 mail"), // R163, M99: only RCPT is rewritten
         ("452 4.3.1 full", "", "", "", "deferred 452 mail"),
         ("550 5.6.7 smtputf8", "", "", "", "rejected 550 mail"), // R171
-        ("530 5.7.0 auth", "", "", "", "rejected 530 mail"), // R108
-        ("250 ok", "551 moved", "", "", "rejected 551 rcpt"), // R37
+        ("530 5.7.0 auth", "", "", "", "rejected 530 mail"),     // R108
+        ("250 ok", "551 moved", "", "", "rejected 551 rcpt"),    // R37
         ("250 ok", "552 too many", "", "", "deferred 452 rcpt"), // R29, D9
         ("250 ok", "552 5.5.3 too many", "", "", "deferred 452 rcpt"),
         ("250 ok", "552 5.3.4 too big", "", "", "rejected 552 rcpt"),
         ("250 ok", "452 too many", "", "", "deferred 452 rcpt"),
         ("250 ok", "553 5.6.7 smtputf8", "", "", "rejected 553 rcpt"), // R171
-        ("250 ok", "250 ok", "451 later", "", "deferred 451 data"), // R51
+        ("250 ok", "250 ok", "451 later", "", "deferred 451 data"),    // R51
         ("250 ok", "250 ok", "554 no", "", "rejected 554 data"),
         ("250 ok", "250 ok", "354 go", "554 5.6.9 no", "rejected 554 end"), // R171
-        ("250 ok", "250 ok", "354 go", "552 too big", "rejected 552 end"), // R164, D9
+        ("250 ok", "250 ok", "354 go", "552 too big", "rejected 552 end"),  // R164, D9
         ("250 ok", "250 ok", "354 go", "450 later", "deferred 450 end"),
     ] {
         let dialogue = session(&[], &lockstep(mail_reply, rcpt, data, end));
@@ -206,10 +203,8 @@ fn eight_bit_header(mut facts: Facts) -> Facts {
 fn mail_line(sender: Sender, recipients: &[&str], offers: &[&str], config: Config) -> Outcome {
     let mut one = mail(recipients);
     one.envelope.sender = sender;
-    let mut world = World::new(
-        config,
-        Script::new(&format!("{}C~ MAIL\nS: 450 enough{GOODBYE}", opened(offers))),
-    );
+    let mut world =
+        World::new(config, Script::new(&format!("{}C~ MAIL\nS: 450 enough{GOODBYE}", opened(offers))));
     world.expect(Plan::of([one]));
     world.into_outcome()
 }
@@ -249,17 +244,17 @@ fn utf8_addresses_go_raw_only_with_smtputf8_and_as_a_labels_without() {
     // R173, R3, B11, M80, M81
     let utf8 = || Sender::from(mailbox("a@тест.example"));
     let on = mail_line(utf8(), &["b@y"], &["SMTPUTF8", "8BITMIME"], config());
-    assert!(String::from_utf8_lossy(&on.sent).contains("MAIL FROM:<a@тест.example> BODY=8BITMIME SMTPUTF8\r\n"));
+    assert!(
+        String::from_utf8_lossy(&on.sent).contains("MAIL FROM:<a@тест.example> BODY=8BITMIME SMTPUTF8\r\n")
+    );
     let off = mail_line(utf8(), &["b@y"], &[], config());
     assert!(off.wire().contains("MAIL FROM:<a@xn--e1aybc.example>\\r\\n"), "{}", off.wire());
 
     // A recipient alone asks for it too; without the offer it is converted, and told by its index (B13).
     let recipient = mail_line(sender(), &["b@тест.example"], &["SMTPUTF8"], config());
     assert!(recipient.wire().contains(" SMTPUTF8\\r\\n"));
-    let dialogue = session(
-        &[],
-        "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@xn--e1aybc.example>\nS: 550 no",
-    );
+    let dialogue =
+        session(&[], "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@xn--e1aybc.example>\nS: 550 no");
     let outcome = play(config(), Plan::of([mail(&["b@тест.example", "тест@y"])]), &dialogue);
     assert_eq!(outcome.verdicts(0), ["rejected 550 rcpt", "rejected 553 rcpt"]);
 }
@@ -306,10 +301,15 @@ fn eight_bit_content_goes_anyway_where_the_operator_says_so() {
 #[test]
 fn eight_bit_octets_that_nobody_announced_end_without_an_end_mark() {
     // R166, D10, R54
-    for (content, code) in [("S: s\r\n\r\n\u{fc}\r\n", "rejected 554 body"), ("S: \u{fc}\r\n\r\n", "rejected 554 body")] {
+    for (content, code) in
+        [("S: s\r\n\r\n\u{fc}\r\n", "rejected 554 body"), ("S: \u{fc}\r\n\r\n", "rejected 554 body")]
+    {
         let one = Mail::new(envelope(&["b@y"]), content);
-        let dialogue =
-            format!("{}{}", opened(&[]), "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok\nC: DATA\nS: 354 go");
+        let dialogue = format!(
+            "{}{}",
+            opened(&[]),
+            "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok\nC: DATA\nS: 354 go"
+        );
         let mut world = World::new(config(), Script::new(&dialogue));
         world.run(Plan::of([one]));
         let outcome = world.into_outcome();
@@ -321,10 +321,7 @@ fn eight_bit_octets_that_nobody_announced_end_without_an_end_mark() {
 #[test]
 fn more_recipients_than_the_server_takes_are_deferred_here() {
     // R201
-    let dialogue = session(
-        &["LIMITS RCPTMAX=1"],
-        &lockstep("250 ok", "250 ok", "354 go", "250 ok"),
-    );
+    let dialogue = session(&["LIMITS RCPTMAX=1"], &lockstep("250 ok", "250 ok", "354 go", "250 ok"));
     let outcome = play(config(), Plan::of([mail(&["b@y", "c@y"])]), &dialogue);
     assert_eq!(outcome.verdicts(0), ["delivered 250", "deferred 452 rcpt"]);
 }
@@ -367,7 +364,8 @@ fn begin_recipient_and_data_come_one_by_one() {
 #[test]
 fn giving_up_before_data_ends_in_quit() {
     // M114: no DATA, no RSET; the recipients are told.
-    let dialogue = session(&["PIPELINING"], "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok");
+    let dialogue =
+        session(&["PIPELINING"], "C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@y>\nS: 250 ok");
     let mut world = World::new(config(), Script::new(&dialogue));
     let stay = || Plan { stay: true, ..Plan::default() };
     world.run(stay());

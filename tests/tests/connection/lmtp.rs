@@ -27,7 +27,9 @@ fn upto_content(rcpt: [&str; 3]) -> String {
 #[test]
 fn a_reply_for_each_accepted_recipient_in_order() {
     // R74, R75, R80, M89, B13, B14, T2: also for repeated addresses, also in many lines.
-    let dialogue = upto_content(["250 ok"; 3]) + "S: 250-taken\nS: 250 it\nS: 452 4.2.2 full\nS: 556 5.1.10 no" + GOODBYE;
+    let dialogue = upto_content(["250 ok"; 3])
+        + "S: 250-taken\nS: 250 it\nS: 452 4.2.2 full\nS: 556 5.1.10 no"
+        + GOODBYE;
     let outcome = play_split(lmtp(), three(), &dialogue);
     assert_eq!(outcome.verdicts(0), ["delivered 250", "deferred 452 end", "rejected 556 end"]);
 
@@ -78,14 +80,19 @@ fn nonsense_between_replies_leaves_the_rest_uncertain() {
     for nonsense in ["354 go", "221 bye", "hello", "250x"] {
         let dialogue = upto_content(["250 ok"; 3]) + "S: 550 no\nS: " + nonsense + "\n*: gone";
         let outcome = play_split(lmtp(), three(), &dialogue);
-        assert_eq!(outcome.verdicts(0), ["rejected 550 end", "uncertain 451 end", "uncertain 451 end"], "{nonsense}");
+        assert_eq!(
+            outcome.verdicts(0),
+            ["rejected 550 end", "uncertain 451 end", "uncertain 451 end"],
+            "{nonsense}"
+        );
     }
 }
 
 #[test]
 fn more_replies_than_recipients_are_out_of_step() {
     // R81: the statuses stand, the connection goes.
-    let dialogue = upto_content(["250 ok", "550 no", "250 ok"]) + "S| 250 ok\\r\\n250 ok\\r\\n250 ok\\r\\n\n*: gone";
+    let dialogue =
+        upto_content(["250 ok", "550 no", "250 ok"]) + "S| 250 ok\\r\\n250 ok\\r\\n250 ok\\r\\n\n*: gone";
     let outcome = play(lmtp(), Plan { stay: true, ..three() }, &dialogue);
     assert_eq!(outcome.verdicts(0), ["delivered 250", "rejected 550 rcpt", "delivered 250"]);
     assert!(matches!(outcome.error(), Error::Peer(PeerError::Unsolicited { .. })));
@@ -113,8 +120,9 @@ fn a_503_to_data_for_nobody_keeps_the_session() {
 #[test]
 fn a_refused_data_goes_to_every_accepted_recipient() {
     // M92
-    let dialogue =
-        upto_content(["250 ok", "550 no", "250 ok"]).replace("S: 354 go\n*: content\n", "S: 451 later") + GOODBYE;
+    let dialogue = upto_content(["250 ok", "550 no", "250 ok"])
+        .replace("S: 354 go\n*: content\n", "S: 451 later")
+        + GOODBYE;
     let outcome = play_split(lmtp(), three(), &dialogue);
     assert_eq!(outcome.verdicts(0), ["deferred 451 data", "rejected 550 rcpt", "deferred 451 data"]);
 }

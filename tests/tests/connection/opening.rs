@@ -90,7 +90,8 @@ fn other_refusals_of_ehlo_end_the_session() {
 fn a_421_to_ehlo_or_a_lost_line_never_leads_to_helo() {
     // D21
     for end in ["S: 421 no\n*: gone", "*: close", "*: reset"] {
-        let outcome = play_split(config(), Plan::default(), &format!("S: 220 mx\nC: EHLO client.example\n{end}"));
+        let outcome =
+            play_split(config(), Plan::default(), &format!("S: 220 mx\nC: EHLO client.example\n{end}"));
         assert!(!outcome.wire().contains("HELO"));
     }
 }
@@ -128,11 +129,9 @@ fn the_name_in_ehlo_is_an_a_label() {
 #[test]
 fn tls_that_is_required_is_never_done_without() {
     // R91, M61, M63, T10: no mail, no secret; QUIT.
-    for (mode, offers) in [
-        (TlsMode::StartTls, &["PIPELINING"][..]),
-        (TlsMode::Off, &["STARTTLS"][..]),
-        (TlsMode::Off, &[][..]),
-    ] {
+    for (mode, offers) in
+        [(TlsMode::StartTls, &["PIPELINING"][..]), (TlsMode::Off, &["STARTTLS"][..]), (TlsMode::Off, &[][..])]
+    {
         let mut config = config();
         config.security.mode = mode;
         config.security.required = true;

@@ -61,7 +61,8 @@ fn a_refused_mail_decides_whatever_the_others_say() {
 fn a_354_for_nobody_gets_just_the_end_mark() {
     // R140: its reply is ignored, nothing is delivered.
     for answer in ["250 taken", "554 no valid recipients", "451 hm", "354 what"] {
-        let outcome = grouped(&format!("S: 250 ok\nS: 550 no\nS: 450 no\nS: 354 go\nC| .\\r\\n\nS: {answer}"));
+        let outcome =
+            grouped(&format!("S: 250 ok\nS: 550 no\nS: 450 no\nS: 354 go\nC| .\\r\\n\nS: {answer}"));
         assert_eq!(outcome.verdicts(0), ["rejected 550 rcpt", "deferred 450 rcpt"]);
         assert!(matches!(outcome.closed(), Some(None)), "{answer}");
     }
@@ -103,12 +104,15 @@ fn a_lost_line_inside_a_group_defers_what_is_undecided() {
 #[test]
 fn no_more_than_a_window_of_commands_is_outstanding() {
     // R142, N36: a server that answers one at a time, and never gets more than 100 commands or 4 KiB ahead.
-    for address in ["b@y", "a-rather-long-local-part-so-that-octets-count-before-commands-do@some.host.example.net"] {
+    for address in
+        ["b@y", "a-rather-long-local-part-so-that-octets-count-before-commands-do@some.host.example.net"]
+    {
         let count = 1000;
         let recipients = vec![address; count];
         let mut dialogue = opened(&["PIPELINING"]) + "C: MAIL FROM:<a@x.example>\nS: 250 ok\n";
         for index in 0..count {
-            dialogue += &format!("C: RCPT TO:<{address}>\nS: {} ok\n", if index % 3 == 0 { 550 } else { 250 });
+            dialogue +=
+                &format!("C: RCPT TO:<{address}>\nS: {} ok\n", if index % 3 == 0 { 550 } else { 250 });
         }
         dialogue += "C: DATA\nS: 354 go\n*: content\nS: 250 ok";
         dialogue += GOODBYE;

@@ -48,12 +48,14 @@ fn rset_goes_with_the_next_envelope() {
 fn a_session_that_cannot_forget_is_not_used_again_and_that_is_nobodys_verdict() {
     // R56: 500 to RSET; the next message has not been judged by it.
     for reply in ["500 what", "451 hm", "354 go"] {
-        let dialogue = format!(
-            "{}C: MAIL FROM:<a@x.example>\nS: 450 no\nC: RSET\nS: {reply}\n*: gone",
-            opened(&[])
-        );
+        let dialogue =
+            format!("{}C: MAIL FROM:<a@x.example>\nS: 450 no\nC: RSET\nS: {reply}\n*: gone", opened(&[]));
         let outcome = play_split(config(), both(), &dialogue);
-        assert!(matches!(outcome.error(), Error::Refused { phase: Phase::Reset, .. }), "{:?}", outcome.error());
+        assert!(
+            matches!(outcome.error(), Error::Refused { phase: Phase::Reset, .. }),
+            "{:?}",
+            outcome.error()
+        );
         assert_eq!(outcome.dispositions(1)[0].name(), "deferred", "{reply}");
         assert!(!outcome.dispositions(1)[0].failure().unwrap().cause.is_permanent());
     }
