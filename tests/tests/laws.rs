@@ -235,11 +235,16 @@ proptest! {
         at in 0..400_u64,
         sent in any::<bool>(),
         cut in prop::sample::select(vec![Cut::Close, Cut::Reset, Cut::WritesFail]),
+        long in any::<bool>(),
     ) {
+        // A long message is not given out at once: its end mark may be waiting while the line drops.
+        let at = if long { at * 250 } else { at };
+        let net = if long { Net { to_server: Split::Sizes(vec![5_000, 12_000]), ..net } } else { net };
+        let content = if long { b"0123456789abcdef\r\n".repeat(5_000) } else { b"Subject: s\r\n\r\nbody\r\n".to_vec() };
         let table = Table::kind(protocol, recipients);
         let cut = Some((at, cut));
         let net = if sent { Net { cut_after_sent: cut, ..net } } else { Net { cut_after_received: cut, ..net } };
-        let (outcome, model) = play(&table, true, &net, mail(recipients, b"Subject: s\r\n\r\nbody\r\n"));
+        let (outcome, model) = play(&table, true, &net, mail(recipients, &content));
         always(&outcome, recipients)?;
         for name in names(&outcome, 0) {
             // The server takes everything: so nobody is refused, and whoever is deferred does not have it.

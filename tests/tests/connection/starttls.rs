@@ -306,7 +306,7 @@ fn an_early_end_of_tls_is_the_end_of_the_line() {
 fn a_broken_record_ends_the_session() {
     let kit = Kit::new(TlsMode::StartTls);
     let peer = kit.peer(&secured(&["PIPELINING"])).with(Mischief::CorruptAfterHandshake);
-    let mut world = World::new(kit.config.clone(), peer);
+    let mut world = World::new(kit.config, peer);
     world.run(Plan::of([mail(&["b@y"])]));
     assert!(matches!(world.outcome().error(), Error::Tls(_)));
     assert!(world.outcome().handshake_failed, "M69: TLS itself failed where EHLO was due");
