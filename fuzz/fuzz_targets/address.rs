@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
         }
     }
     if let Ok(Host::Literal(literal)) = text.parse() {
-        assert_plain(&literal);
+        assert_plain(literal.as_str());
     }
     if let Ok(name) = text.parse::<ClientName>() {
         assert_plain(name.as_str());

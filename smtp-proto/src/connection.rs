@@ -358,10 +358,16 @@ impl Connection {
 
     // ---- facts -------------------------------------------------------------------------------------------------------------------
 
-    /// What is being waited for or done.
+    /// What is being waited for or done; once the session is ending, where that was decided.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.engine.phase()
+    }
+
+    /// The server's greeting, once it came.
+    #[must_use]
+    pub const fn greeting(&self) -> Option<&Reply> {
+        self.engine.greeting.as_ref()
     }
 
     /// What the server offers, by the EHLO or LHLO reply now in force.

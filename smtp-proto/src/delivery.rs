@@ -16,12 +16,12 @@ use crate::{
     config::{Link, TlsMode},
     connection::{Connection, Event, Notice},
     endpoint::Endpoint,
-    envelope::Envelope,
+    envelope::{Envelope, Sender},
     error::{BodyError, Disposition, Error, Failure},
     plan::{Peer, Plan, Target},
     policy::{self, Next, Scope},
     reply::Reply,
-    report::{Attempt, RecipientReport, Report},
+    report::{Attempt, Found, RecipientReport, Report},
     sasl::Credentials,
     transaction::{RecipientId, TransactionReport},
     transcript::Line,
@@ -116,6 +116,8 @@ pub struct Delivery {
     offered: Vec<usize>,
     content_taken: bool,
     round_trips: u32,
+    /// A probe: one target, no message.
+    found: Option<Found>,
 }
 
 impl Delivery {
@@ -153,6 +155,7 @@ impl Delivery {
             offered: Vec::new(),
             content_taken: false,
             round_trips: 0,
+            found: None,
         };
         if delivery.envelope.recipients.is_empty() {
             delivery.finish();
@@ -160,6 +163,20 @@ impl Delivery {
             delivery.start_target(now);
         }
         delivery
+    }
+
+    /// A look at one target of the plan, as far as a message could be sent, and QUIT: greeting, hello, STARTTLS, authentication.
+    ///
+    /// All its addresses are tried until one connects. No plaintext retry is made where TLS fails: that is what a probe is to find out.
+    /// The report has no recipients, one attempt an address, and [`Report::found`].
+    #[must_use]
+    pub fn probe(now: Instant, plan: Arc<Plan>, target: usize) -> Self {
+        let mut probe = Self::new(now, plan, Envelope::new(Sender::null(), Vec::new()));
+        probe.actions.clear();
+        probe.found = Some(Found::default());
+        probe.target = target;
+        probe.start_target(now);
+        probe
     }
 
     // ---- targets and addresses ---------------------------------------------------------------------------------------------------
@@ -225,7 +242,7 @@ impl Delivery {
 
     fn next_target(&mut self, now: Instant) {
         self.target += 1;
-        if self.target >= self.plan.targets.len() {
+        if self.target >= self.plan.targets.len() || self.found.is_some() {
             return self.finish();
         }
         if self.content_taken {
@@ -534,15 +551,14 @@ impl Delivery {
     }
 
     fn on_ready(&mut self, now: Instant) {
-        let Some(connection) = self.connection.as_mut() else { return };
-        let tls = connection.tls().cloned();
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.usable = true;
-            attempt.phase = Phase::Mail;
-            attempt.tls = tls;
+        if self.found.is_some() {
+            if let Some(connection) = self.connection.as_mut() {
+                connection.quit(now);
+            }
+            return self.became_usable(true);
         }
         // Law 2: nobody decided is offered again.
-        self.offered = self
+        let offered: Vec<usize> = self
             .outcomes
             .iter()
             .enumerate()
@@ -554,11 +570,21 @@ impl Delivery {
             .map(|(index, _)| index)
             .collect();
         let recipients =
-            self.offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
+            offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
         let envelope = Envelope::new(self.envelope.sender.clone(), recipients);
-        // `Ready` is what allows a transaction to begin.
-        let begun = connection.submit(now, envelope);
-        debug_assert!(begun.is_ok());
+        let Some(connection) = self.connection.as_mut() else { return };
+        // Not when the server broke the protocol in the same breath: then the session never was usable.
+        let usable = connection.submit(now, envelope).is_ok();
+        if usable {
+            self.offered = offered;
+        }
+        self.became_usable(usable);
+    }
+
+    fn became_usable(&mut self, usable: bool) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.usable = usable;
+        }
     }
 
     fn on_done(&mut self, now: Instant, report: TransactionReport) {
@@ -584,6 +610,12 @@ impl Delivery {
     fn on_closed(&mut self, now: Instant, error: Option<Error>) {
         let Some(connection) = self.connection.as_mut() else { return };
         let handshake_failed = connection.handshake_failed();
+        let phase = connection.phase();
+        let tls = connection.tls().cloned();
+        if let Some(found) = self.found.as_mut() {
+            found.greeting = connection.greeting().cloned();
+            found.capabilities = connection.capabilities().clone();
+        }
         let quit_timeout = self
             .plan
             .targets
@@ -594,16 +626,14 @@ impl Delivery {
             _ if usable => self.after_transaction(error.as_ref()),
             None => Next::Target,
             Some(error) => {
-                let phase = error.phase().unwrap_or(Phase::Greeting);
                 let may_fall_back = handshake_failed && self.may_fall_back();
                 policy::next(self.plan.failover, policy::scope_of(error, phase, may_fall_back))
             }
         };
-        if let Some(attempt) = self.attempts.last_mut()
-            && let Some(error) = error
-        {
-            attempt.phase = error.phase().unwrap_or(attempt.phase);
-            attempt.error = Some(error);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.phase = phase;
+            attempt.tls = tls;
+            attempt.error = error;
         }
         self.state = State::Lingering { until: now + quit_timeout };
         // `pump` goes on from here as soon as there is nothing left to write.
@@ -612,6 +642,7 @@ impl Delivery {
     /// M65, M69, M71, D3: where TLS is optional and this was the first try, once more without.
     fn may_fall_back(&self) -> bool {
         !self.after_tls_failure
+            && self.found.is_none()
             && !self.envelope.sender.require_tls
             && self.current().is_some_and(|target| {
                 target.config.security.mode == TlsMode::StartTls && !target.config.security.required
@@ -662,10 +693,7 @@ impl Delivery {
             })
             .collect();
         let attempts = std::mem::take(&mut self.attempts);
-        self.actions.push_back(Action::Finish(Report {
-            recipients,
-            attempts,
-            round_trips: self.round_trips,
-        }));
+        let (round_trips, found) = (self.round_trips, self.found.take());
+        self.actions.push_back(Action::Finish(Report { recipients, attempts, round_trips, found }));
     }
 }

@@ -126,6 +126,7 @@ pub(crate) struct Engine {
     pub(crate) sent: u64,
 
     channel: Channel,
+    pub(crate) greeting: Option<Reply>,
     capabilities: Capabilities,
     /// STARTTLS was asked for and refused; the session went on in plaintext (D2).
     starttls_refused: bool,
@@ -139,6 +140,8 @@ pub(crate) struct Engine {
     dropped: Option<bool>,
     /// TLS was begun and did not come to be: what M65 answers with a plaintext retry where TLS is optional.
     pub(crate) handshake_failed: bool,
+    /// The phase in which it ended.
+    ended_in: Option<Phase>,
     quit: Quit,
     /// Why the session ends, while QUIT (or `*`) is still being answered.
     parting: Option<Error>,
@@ -172,6 +175,7 @@ impl Engine {
             given: 0,
             sent: 0,
             channel,
+            greeting: None,
             capabilities: Capabilities::default(),
             starttls_refused: false,
             exchange: None,
@@ -181,6 +185,7 @@ impl Engine {
             closed: false,
             dropped: None,
             handshake_failed: false,
+            ended_in: None,
             quit: Quit::No,
             parting: None,
             write_failed: None,
@@ -234,8 +239,13 @@ impl Engine {
             && self.expected.front().is_some_and(|head| matches!(head.what, Expect::Hello(_)))
     }
 
-    /// What is being waited for or done.
+    /// Where the session is; once it is ending, where it was decided that it does.
     pub(crate) fn phase(&self) -> Phase {
+        self.ended_in.unwrap_or_else(|| self.waiting())
+    }
+
+    /// What is being waited for or done.
+    fn waiting(&self) -> Phase {
         if self.channel == Channel::Handshake {
             return Phase::Tls;
         }
@@ -351,7 +361,7 @@ impl Engine {
             return self.close(parting);
         }
         let cause = cause.map(Arc::new).or_else(|| self.write_failed.clone());
-        let phase = self.phase();
+        let phase = self.waiting();
         self.drop_transport(now, Error::Lost { phase, cause });
     }
 
@@ -362,7 +372,7 @@ impl Engine {
             return self.close(parting);
         }
         let error = match &self.write_failed {
-            Some(cause) => Error::Lost { phase: self.phase(), cause: Some(Arc::clone(cause)) },
+            Some(cause) => Error::Lost { phase: self.waiting(), cause: Some(Arc::clone(cause)) },
             None => Error::Timeout(phase),
         };
         self.transcript.note(now, || error.to_string());
@@ -432,7 +442,7 @@ impl Engine {
         if self.in_content() {
             self.on_reply_in_content(now, reply);
         } else if reply.code().get() == 421 {
-            let phase = self.phase();
+            let phase = self.waiting();
             self.drop_transport(now, Error::Refused { phase, reply }); // N37: the one exception
         } else {
             self.protocol_error(now, PeerError::Unsolicited { reply }); // R45
@@ -523,6 +533,7 @@ impl Engine {
 
     /// Ends a session that is in step: QUIT, then `Closed` (law 10).
     fn part_with(&mut self, now: Instant, error: Error) {
+        self.ended_in = Some(error.phase().unwrap_or_else(|| self.waiting()));
         self.parting = Some(error);
         self.part(now);
     }
@@ -543,10 +554,14 @@ impl Engine {
             return;
         }
         self.transcript.note(now, || error.full_text());
-        // The error knows better where it belongs: the reply that brought it has left the queue already.
-        let phase = error.phase().unwrap_or_else(|| self.phase());
+        // A reply that ended the session has been taken off the queue already; its error knows what it answered.
+        let phase = match &error {
+            Error::Peer(_) | Error::Refused { .. } => error.phase().unwrap_or_else(|| self.waiting()),
+            _ => self.waiting(),
+        };
+        self.ended_in.get_or_insert(phase);
         // M65, M69: a certificate that the server refuses shows, in TLS 1.3, on the first read after the handshake.
-        self.handshake_failed = !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
+        self.handshake_failed |= !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
             && (self.channel == Channel::Handshake
                 || (matches!(error, Error::Tls(_)) && self.awaits_hello_over_tls()));
         self.out = Vec::new();
@@ -559,6 +574,7 @@ impl Engine {
 
     /// `Closed` is the last event; output that is still queued is the connection's last words.
     fn close(&mut self, error: Option<Error>) {
+        self.ended_in.get_or_insert(Phase::Quit);
         self.closed = true;
         self.usable = false;
         self.timer.stop();
@@ -580,7 +596,7 @@ impl Engine {
         if self.write_failed.is_some() {
             return; // set when it failed
         }
-        let phase = self.phase();
+        let phase = self.waiting();
         let waiting = self.channel == Channel::Handshake
             || !self.expected.is_empty()
             || (phase == Phase::Body && self.sent < self.queued);

@@ -32,7 +32,8 @@ pub enum Peer {
 
 impl Peer {
     /// On this machine: where D4 may allow a secret in clear.
-    pub(crate) fn is_local(&self) -> bool {
+    #[must_use]
+    pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) => true,

@@ -1,12 +1,16 @@
 //! What became of a message: per recipient, and what was tried on the way.
 
+use std::time::Duration;
+
 use crate::{
     Phase,
+    capability::Capabilities,
     connection::Notice,
     endpoint::Endpoint,
     envelope::{Envelope, Recipient},
     error::{Disposition, Error, Failure, Kind},
     plan::Peer,
+    reply::Reply,
     tls::TlsFacts,
 };
 
@@ -94,9 +98,64 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// Turns of the line for the transactions of this message, all attempts together.
     pub round_trips: u32,
+    /// What was found, where it was a probe ([`Delivery::probe`](crate::Delivery::probe)).
+    pub found: Option<Found>,
+}
+
+/// What a probe found out about a target beyond its [`Attempt`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Found {
+    /// The greeting.
+    pub greeting: Option<Reply>,
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    pub capabilities: Capabilities,
+}
+
+/// What a target is like: a probe's [`Report`] in a handier form.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Probe {
+    /// The target; `None` where the plan has no such index.
+    pub endpoint: Option<Endpoint>,
+    /// The address that took the connection; `None`: none did.
+    pub peer: Option<Peer>,
+    /// The text of the greeting, escaped.
+    pub greeting: Option<String>,
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    pub capabilities: Capabilities,
+    /// The TLS session, where there is one.
+    pub tls: Option<TlsFacts>,
+    /// A message could have been sent.
+    pub usable: bool,
+    /// Why not, or what ended the session.
+    pub error: Option<Error>,
+    /// Things worth a line in the log.
+    pub notices: Vec<Notice>,
+    /// The time all of it took.
+    pub elapsed: Duration,
 }
 
 impl Report {
+    /// The report of a probe, which took this long, in a handier form: its last attempt and what was found there.
+    #[must_use]
+    pub fn into_probe(mut self, elapsed: Duration) -> Probe {
+        let found = self.found.unwrap_or_default();
+        let last = self.attempts.pop();
+        let connected = last.as_ref().is_some_and(|attempt| attempt.phase != Phase::Connect);
+        Probe {
+            endpoint: last.as_ref().map(|attempt| attempt.endpoint.clone()),
+            peer: last.as_ref().filter(|_| connected).and_then(|attempt| attempt.peer.clone()),
+            greeting: found.greeting.map(|greeting| greeting.text()),
+            capabilities: found.capabilities,
+            usable: last.as_ref().is_some_and(|attempt| attempt.usable),
+            tls: last.as_ref().and_then(|attempt| attempt.tls.clone()),
+            error: last.as_ref().and_then(|attempt| attempt.error.clone()),
+            notices: last.map(|attempt| attempt.notices).unwrap_or_default(),
+            elapsed,
+        }
+    }
+
     /// The report of a message that is refused here, before any target is contacted: the same failure for everybody.
     #[must_use]
     pub fn refused(envelope: &Envelope, phase: Phase, error: &Error) -> Self {
@@ -109,7 +168,7 @@ impl Report {
                 attempt: None,
             })
             .collect();
-        Self { recipients, attempts: Vec::new(), round_trips: 0 }
+        Self { recipients, attempts: Vec::new(), round_trips: 0, found: None }
     }
 
     /// All alike: that word; any uncertain: uncertain; otherwise partial.

@@ -18,6 +18,7 @@ use crate::{
 
 impl Engine {
     pub(super) fn on_greeting(&mut self, now: Instant, reply: Reply) {
+        self.greeting = Some(reply.clone());
         match (reply.code().get(), reply.severity()) {
             (220, _) => self.say_hello(now), // D31
             (_, Severity::Transient | Severity::Permanent) => {

@@ -1,0 +1,170 @@
+//! Names to addresses, addresses to sockets.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+#[cfg(unix)]
+use {std::path::Path, tokio::net::UnixStream};
+
+use smtp_proto::{Peer, ResolveError};
+
+/// Something under way that is given up by dropping it.
+pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Where addresses and transports come from: the operating system, or a test.
+pub(crate) trait Network {
+    type Transport: AsyncRead + AsyncWrite + Unpin + Send;
+
+    fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>>;
+
+    fn connect(&self, peer: Peer) -> Task<io::Result<Self::Transport>>;
+}
+
+/// The operating system's resolver and sockets.
+#[derive(Debug)]
+pub(crate) struct System;
+
+impl Network for System {
+    type Transport = Socket;
+
+    fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, port)).await;
+            found
+                .map(Iterator::collect)
+                .map_err(|error| ResolveError::new(not_found(&error), error.to_string()))
+        })
+    }
+
+    fn connect(&self, peer: Peer) -> Task<io::Result<Socket>> {
+        Box::pin(async move {
+            match peer {
+                Peer::Tcp(address) => {
+                    let socket = TcpStream::connect(address).await?;
+                    // One write is one flight; nothing is gained by waiting for more.
+                    socket.set_nodelay(true)?;
+                    Ok(Socket::Tcp(socket))
+                }
+                #[cfg(unix)]
+                Peer::Unix(path) => connect_unix(&path).await.map(Socket::Unix),
+                other => Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!("no such transport here: {other}"),
+                )),
+            }
+        })
+    }
+}
+
+#[cfg(unix)]
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let Some(name) = path.to_str().and_then(|path| path.strip_prefix('@')) else {
+        return UnixStream::connect(path).await;
+    };
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        // Abstract names begin with NUL, unix(7).
+        UnixStream::connect(format!("\0{name}")).await
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "abstract sockets are known to Linux only; use a path",
+        ))
+    }
+}
+
+/// Whether a failed lookup means that the name does not exist (M101) rather than that the answer could not be had (M102).
+///
+/// The standard library keeps of `getaddrinfo` only the text of `gai_strerror`, which is not localised unless the program calls
+/// `setlocale`. What is not recognised is temporary.
+fn not_found(error: &io::Error) -> bool {
+    /// `EAI_NONAME` and `EAI_NODATA` in the words of glibc, musl, macOS and the BSDs.
+    const WORDS: [&str; 6] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "Name has no usable address",
+        "nodename nor servname provided, or not known",
+        "hostname nor servname provided, or not known",
+    ];
+    if cfg!(windows) {
+        // WSAHOST_NOT_FOUND, WSANO_DATA
+        return matches!(error.raw_os_error(), Some(11001 | 11004));
+    }
+    // With an errno it is EAI_SYSTEM: something on this machine.
+    let text = error.to_string();
+    error.raw_os_error().is_none() && WORDS.iter().any(|words| text.contains(words))
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_known_to_be_missing_is_not_found() {
+        // M101, M102
+        let rows = [
+            ("failed to lookup address information: Name or service not known", true),
+            ("failed to lookup address information: No address associated with hostname", true),
+            ("failed to lookup address information: Name does not resolve", true),
+            ("failed to lookup address information: Temporary failure in name resolution", false),
+            ("failed to lookup address information: Non-recoverable failure in name resolution", false),
+            ("failed to lookup address information: Try again", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(not_found(&io::Error::other(text)), expected && cfg!(unix), "{text}");
+        }
+        assert!(!not_found(&io::Error::from_raw_os_error(24)));
+    }
+}

@@ -1,0 +1,301 @@
+//! The loop: a machine, a transport, a source and a clock.
+//!
+//! Nothing here knows SMTP. Everything that is under way lives in [`Drive`], so dropping the future that polls it closes the transport
+//! and ends all waiting, wherever it stands.
+
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep_until},
+};
+
+use smtp_proto::{Action, Connection, Delivery, Report, ResolveError, error::BodyError, transcript::Line};
+
+use crate::{
+    dial::{Network, Task},
+    message::Source,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Read at a time, into a buffer that lives no longer than the call.
+const READ: usize = 16 * 1024;
+/// Turns without a pause; then others get theirs, and the runtime looks at the sockets (R55).
+const TURNS: u32 = 32;
+
+/// The clock that tokio's tests can stop.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// What a transport needs of a machine.
+pub(crate) trait Machine {
+    fn handle_input(&mut self, now: Instant, data: &[u8]);
+    fn handle_transmitted(&mut self, now: Instant, len: usize);
+    fn handle_write_failed(&mut self, now: Instant, cause: io::Error);
+    fn handle_closed(&mut self, now: Instant, cause: Option<io::Error>);
+    fn transmit(&mut self) -> &[u8];
+}
+
+macro_rules! machine {
+    ($($name:ident),*) => {$(
+        impl Machine for $name {
+            fn handle_input(&mut self, now: Instant, data: &[u8]) {
+                $name::handle_input(self, now, data);
+            }
+            fn handle_transmitted(&mut self, now: Instant, len: usize) {
+                $name::handle_transmitted(self, now, len);
+            }
+            fn handle_write_failed(&mut self, now: Instant, cause: io::Error) {
+                $name::handle_write_failed(self, now, cause);
+            }
+            fn handle_closed(&mut self, now: Instant, cause: Option<io::Error>) {
+                $name::handle_closed(self, now, cause);
+            }
+            fn transmit(&mut self) -> &[u8] {
+                $name::transmit(self)
+            }
+        }
+    )*};
+}
+
+machine!(Connection, Delivery);
+
+/// A transport, where there is one.
+pub(crate) struct Wire<T> {
+    transport: Option<T>,
+    /// Nothing more can be read.
+    ended: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+    pub(crate) const fn new(transport: Option<T>) -> Self {
+        Self { transport, ended: false }
+    }
+
+    /// Reads once; whether anything came of it.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> bool {
+        let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return false };
+        let mut space = [const { MaybeUninit::uninit() }; READ];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        let read = match Pin::new(transport).poll_read(cx, &mut buffer) {
+            Poll::Pending => return false,
+            Poll::Ready(read) => read,
+        };
+        self.ended = read.is_err() || buffer.filled().is_empty();
+        match read {
+            Ok(()) if self.ended => machine.handle_closed(now(), None),
+            Ok(()) => machine.handle_input(now(), buffer.filled()),
+            Err(cause) => machine.handle_closed(now(), Some(cause)),
+        }
+        true
+    }
+
+    /// Writes once; whether anything came of it. The result is reported before anything that is read later.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> bool {
+        let Some(transport) = self.transport.as_mut() else { return false };
+        let octets = machine.transmit();
+        if octets.is_empty() {
+            return false;
+        }
+        match Pin::new(transport).poll_write(cx, octets) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => machine.handle_write_failed(now(), io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(written)) => machine.handle_transmitted(now(), written),
+            Poll::Ready(Err(cause)) => machine.handle_write_failed(now(), cause),
+        }
+        true
+    }
+}
+
+/// Wakes at a deadline that moves.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready when the deadline has passed.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline.map(tokio::time::Instant::from_std) else { return Poll::Pending };
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+/// A lookup or a connect, where one is under way.
+enum Dialling<T> {
+    Nothing,
+    Lookup(Task<Result<Vec<SocketAddr>, ResolveError>>),
+    Connect(Task<io::Result<T>>),
+}
+
+/// What became of the content arm in a turn.
+#[derive(PartialEq, Eq)]
+enum Fed {
+    /// Nothing was wanted, or nothing is there yet.
+    Nothing,
+    /// Something was taken.
+    Some,
+    /// Something was taken, and more may be had and is wanted at once.
+    More,
+}
+
+/// One delivery under way.
+struct Drive<'a, N: Network> {
+    network: &'a N,
+    delivery: Delivery,
+    source: Source,
+    wire: Wire<N::Transport>,
+    dialling: Dialling<N::Transport>,
+    alarm: Alarm,
+    observer: Option<&'a (dyn Fn(&Line) + Send + Sync)>,
+    /// Why the source could not give what it should.
+    failure: Option<io::Error>,
+}
+
+/// Carries a delivery out. The error is the source's.
+pub(crate) async fn deliver<N: Network>(
+    network: &N,
+    delivery: Delivery,
+    source: Source,
+    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
+) -> (Report, Option<io::Error>) {
+    let mut drive = Drive {
+        network,
+        delivery,
+        source,
+        wire: Wire::new(None),
+        dialling: Dialling::Nothing,
+        alarm: Alarm::default(),
+        observer,
+        failure: None,
+    };
+    let mut turns = 0;
+    loop {
+        if let Some(report) = drive.obey() {
+            return (report, drive.failure);
+        }
+        poll_fn(|cx| drive.poll_turn(cx)).await;
+        turns += 1;
+        if turns % TURNS == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl<N: Network> Drive<'_, N> {
+    /// Does what the delivery asks for, until it asks for nothing more.
+    fn obey(&mut self) -> Option<Report> {
+        loop {
+            while let Some(line) = self.delivery.poll_transcript() {
+                if let Some(observer) = self.observer {
+                    observer(&line);
+                }
+            }
+            match self.delivery.poll_action()? {
+                Action::Resolve { host, port } => {
+                    self.dialling = Dialling::Lookup(self.network.resolve(host, port));
+                }
+                Action::Connect(peer) => self.dialling = Dialling::Connect(self.network.connect(peer)),
+                Action::Disconnect => {
+                    self.wire = Wire::new(None);
+                    self.dialling = Dialling::Nothing;
+                    self.source.release();
+                }
+                Action::Rewind => {
+                    let rewound = self.source.rewind();
+                    self.delivery.handle_rewound(now(), rewound);
+                }
+                Action::Answer(..) => {}
+                Action::Finish(report) => return Some(report),
+            }
+        }
+    }
+
+    /// Each arm once, in this order. Ready when something came of any of them; otherwise every arm that may has registered to wake.
+    ///
+    /// Actions that an arm caused wait until the turn is over; until then the delivery has nothing to write and wants no content.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut progress = self.poll_dialling(cx);
+        progress |= self.wire.poll_read(cx, &mut self.delivery);
+        let fed = self.poll_content(cx);
+        progress |= fed != Fed::Nothing;
+        if fed != Fed::More {
+            // One write a flight: only when nothing more is to be had for it.
+            progress |= self.wire.poll_write(cx, &mut self.delivery);
+        }
+        progress |= self.poll_deadline(cx, progress);
+        if progress { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.dialling {
+            Dialling::Nothing => return false,
+            Dialling::Lookup(lookup) => {
+                let Poll::Ready(result) = lookup.as_mut().poll(cx) else { return false };
+                self.dialling = Dialling::Nothing;
+                self.delivery.handle_resolved(now(), result);
+            }
+            Dialling::Connect(connect) => {
+                let Poll::Ready(result) = connect.as_mut().poll(cx) else { return false };
+                self.dialling = Dialling::Nothing;
+                let result = result.map(|transport| self.wire = Wire::new(Some(transport)));
+                self.delivery.handle_connected(now(), result);
+            }
+        }
+        true
+    }
+
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Fed {
+        let credit = self.delivery.body_credit();
+        if credit == 0 {
+            return Fed::Nothing;
+        }
+        let Poll::Ready(chunk) = self.source.poll_chunk(cx, credit) else { return Fed::Nothing };
+        let taken = match chunk {
+            Ok([]) => {
+                self.source.release();
+                self.delivery.finish_body(now())
+            }
+            Ok(octets) => self.delivery.write_body(now(), octets),
+            Err(cause) => {
+                self.delivery.fail_body(now(), &cause);
+                self.failure = Some(cause);
+                Ok(())
+            }
+        };
+        if let Err(error @ BodyError::SizeMismatch { .. }) = taken {
+            self.failure = Some(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        if self.delivery.body_credit() > 0 {
+            return Fed::More;
+        }
+        Fed::Some
+    }
+
+    /// Time passes also where something else always happens first.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, busy: bool) -> bool {
+        let deadline = self.delivery.poll_timeout();
+        let passed = if busy {
+            deadline.is_some_and(|deadline| deadline <= now())
+        } else {
+            self.alarm.poll(cx, deadline).is_ready()
+        };
+        if passed {
+            self.delivery.handle_timeout(now());
+        }
+        passed
+    }
+}

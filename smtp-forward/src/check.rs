@@ -1,0 +1,198 @@
+//! `check`: what each target is like, without a message.
+
+use std::{fmt::Write as _, io::Write as _};
+
+use serde::Serialize;
+use smtp_client_tokio::Client;
+use smtp_proto::{
+    Error, Phase, Probe, Target,
+    config::TlsMode,
+    error::{AuthError, Kind, TlsError},
+    sasl::{AuthPolicy, SaslError},
+};
+use tracing::{Level, debug, enabled};
+
+use crate::{
+    cli::{self, Format},
+    durations,
+    exit::{Failure, Status},
+    plan,
+    report::{BAD, GOOD, MIDDLING, json::Tls, printable, tls_words},
+};
+
+/// What was found out about one target. Keys and their order are a contract.
+#[derive(Serialize)]
+struct Finding<'a> {
+    target: String,
+    address: Option<String>,
+    reachable: bool,
+    usable: bool,
+    greeting: Option<&'a str>,
+    capabilities: Vec<String>,
+    tls: Option<Tls<'a>>,
+    /// `verified`, or why not; `null`: it did not come to that.
+    certificate: Option<String>,
+    mechanisms: Vec<&'a str>,
+    /// `ok`, or why not; `null`: none is configured, or it did not come to that.
+    auth: Option<String>,
+    /// What `send` would do.
+    send: &'static str,
+    error: Option<Trouble>,
+    notices: Vec<String>,
+    elapsed_ms: u128,
+}
+
+#[derive(Serialize)]
+struct Trouble {
+    phase: &'static str,
+    kind: &'static str,
+    detail: String,
+}
+
+/// Looks at every target.
+pub(crate) async fn run(args: &cli::Check) -> Result<Status, Failure> {
+    if args.connect.target.is_empty() {
+        return Err(Failure::usage("check needs --target ENDPOINT"));
+    }
+    let observed = enabled!(target: "smtp_forward::dialogue", Level::DEBUG);
+    let plan = plan::of(&args.connect, observed)?;
+    let targets = plan.targets.clone();
+    let client = Client::new(plan).with_transcript(|line| debug!(target: "smtp_forward::dialogue", "{line}"));
+    let (mut usable, mut policy) = (0, false);
+    for (index, target) in targets.iter().enumerate() {
+        let probe = client.probe(index).await;
+        let finding = Finding::new(target, &probe);
+        // What `send` gets past is no trouble.
+        if finding.usable || falls_back(target, &probe) {
+            usable += 1;
+        } else if matches!(probe.error, Some(Error::Tls(_) | Error::Auth(_))) {
+            policy = true;
+        }
+        print(args.format, index, &finding, &probe)
+            .map_err(|error| Failure::because(Status::Deferred, "standard output", &error))?;
+    }
+    Ok(match usable {
+        _ if policy => Status::Policy,
+        0 => Status::Rejected,
+        some if some < targets.len() => Status::Deferred,
+        _ => Status::Success,
+    })
+}
+
+/// The handshake failed, and `send` would go on in plaintext (M65).
+fn falls_back(target: &Target, probe: &Probe) -> bool {
+    let security = &target.config.security;
+    let in_handshake = match &probe.error {
+        Some(Error::Tls(TlsError::Failed(_) | TlsError::NoServerName)) => true,
+        Some(error) => error.phase() == Some(Phase::Tls) && error.kind() != Kind::Protocol,
+        None => false,
+    };
+    // Secrets do not follow into plaintext (D4).
+    let keeps_secret = matches!(target.config.auth, AuthPolicy::Off);
+    security.mode == TlsMode::StartTls && !security.required && in_handshake && !probe.usable && keeps_secret
+}
+
+impl<'a> Finding<'a> {
+    fn new(target: &Target, probe: &'a Probe) -> Self {
+        let certificate = match (&probe.tls, &probe.error) {
+            (Some(tls), _) if tls.verified => Some("verified".to_owned()),
+            (_, Some(Error::Tls(TlsError::Failed(cause)))) => Some(printable(&cause.to_string())),
+            _ => None,
+        };
+        let auth = match (&target.config.auth, &probe.error) {
+            (AuthPolicy::Off, _) => None,
+            (_, Some(error @ Error::Auth(_))) => Some(error.full_text()),
+            _ if probe.usable => Some("ok".to_owned()),
+            _ => None,
+        };
+        Self {
+            target: target.endpoint.to_string(),
+            address: probe.peer.as_ref().map(ToString::to_string),
+            reachable: probe.peer.is_some(),
+            usable: probe.usable,
+            greeting: probe.greeting.as_deref(),
+            capabilities: probe
+                .capabilities
+                .iter()
+                .map(
+                    |(keyword, value)| {
+                        if value.is_empty() { keyword.to_owned() } else { format!("{keyword} {value}") }
+                    },
+                )
+                .map(|line| printable(&line))
+                .collect(),
+            tls: probe.tls.as_ref().map(Tls::from),
+            certificate,
+            mechanisms: probe.capabilities.auth_mechanisms().collect(),
+            auth,
+            send: would(target, probe),
+            error: probe.error.as_ref().map(|error| Trouble {
+                phase: error.phase().map_or("", Phase::name),
+                kind: error.kind().name(),
+                detail: error.full_text(),
+            }),
+            notices: probe.notices.iter().map(ToString::to_string).collect(),
+            elapsed_ms: probe.elapsed.as_millis(),
+        }
+    }
+}
+
+fn would(target: &Target, probe: &Probe) -> &'static str {
+    match &probe.error {
+        _ if probe.usable && probe.tls.is_some() => "deliver over TLS",
+        _ if probe.usable => "deliver in plaintext",
+        _ if falls_back(target, probe) => "connect again and deliver in plaintext",
+        Some(Error::Auth(AuthError::Sasl(SaslError::NotConfidential(_)))) => {
+            "send no secret in clear, and try the next target"
+        }
+        Some(Error::Auth(_)) => "defer the message: the credentials do not work",
+        Some(_) => "try the next target",
+        None => "try the next target",
+    }
+}
+
+fn print(format: Format, index: usize, finding: &Finding<'_>, probe: &Probe) -> std::io::Result<()> {
+    let text = match format {
+        Format::Json => serde_json::to_string(finding)? + "\n",
+        Format::Text => text(index, finding, probe).unwrap_or_default(),
+    };
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn text(index: usize, finding: &Finding<'_>, probe: &Probe) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    if index > 0 {
+        out.push('\n');
+    }
+    let (style, word) = if finding.usable { (GOOD, "usable") } else { (BAD, "not usable") };
+    writeln!(out, "{}  {style}{word}{style:#}  ({})", finding.target, durations::human(probe.elapsed))?;
+    let mut row = |name: &str, value: &str| writeln!(out, "  {name:<12}{value}");
+    row("address", finding.address.as_deref().unwrap_or("not reachable"))?;
+    if let Some(greeting) = finding.greeting {
+        row("greeting", &printable(greeting))?;
+    }
+    if !finding.capabilities.is_empty() {
+        row("offers", &finding.capabilities.join(", "))?;
+    }
+    if let Some(tls) = &probe.tls {
+        row("TLS", &tls_words(tls))?;
+    } else if finding.reachable {
+        row("TLS", finding.certificate.as_deref().unwrap_or("none"))?;
+    }
+    if !finding.mechanisms.is_empty() {
+        row("mechanisms", &printable(&finding.mechanisms.join(", ")))?;
+    }
+    if let Some(auth) = &finding.auth {
+        row("auth", &printable(auth))?;
+    }
+    for notice in &finding.notices {
+        row("note", &format!("{MIDDLING}{}{MIDDLING:#}", printable(notice)))?;
+    }
+    if let Some(error) = &finding.error {
+        row("trouble", &format!("{MIDDLING}{}: {}{MIDDLING:#}", error.kind, printable(&error.detail)))?;
+    }
+    row("send would", finding.send)?;
+    Ok(out)
+}

@@ -1,0 +1,184 @@
+//! From options to a plan: targets, TLS, authentication, time limits.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use smtp_proto::{
+    Config, Endpoint, Failover, Plan, Secret,
+    config::{Protocol, TlsMode},
+    sasl::{AuthPolicy, Credentials, Mechanism},
+    tls_options::{TlsOptions, TlsOptionsError},
+};
+use tracing::warn;
+
+use crate::{
+    certificates, cli,
+    exit::{Failure, Status},
+    files, hostname,
+};
+
+/// The variable the password can be in.
+const PASSWORD_VARIABLE: &str = "SMTP_FORWARD_PASSWORD";
+
+/// Mechanisms of the program's contract that are still to come.
+const LATER: [&str; 4] = ["xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"];
+
+/// The plan for the targets of the command line.
+pub(crate) fn of(connect: &cli::Connect, transcript: bool) -> Result<Plan, Failure> {
+    let mut config = base(connect, transcript)?;
+    config.security.client = client_tls(connect)?;
+    if let Some(name) = &connect.server_name {
+        let name = ServerName::try_from(name.clone()).map_err(|_| {
+            Failure::usage(format!("--server-name {name:?}: neither a DNS name nor an IP address"))
+        })?;
+        config.security.server_name = Some(name);
+    }
+    config.auth = auth(connect)?;
+    build(connect.target.clone(), &config)
+}
+
+/// The plan for the one server that `ca_pem` vouches for, at this address: the embedded one.
+pub(crate) fn of_embedded(
+    connect: &cli::Connect,
+    transcript: bool,
+    endpoint: Endpoint,
+    server_name: &'static str,
+    ca_pem: &str,
+) -> Result<Plan, Failure> {
+    let mut config = base(connect, transcript)?;
+    // It does offer STARTTLS: going on without would hide a defect.
+    config.security.required |= connect.tls.is_none();
+    let options = TlsOptions::new().root_ca_pem(ca_pem.as_bytes());
+    let client = options.and_then(|options| options.build(certificates::provider()));
+    config.security.client =
+        Some(client.map_err(|error| {
+            Failure::because(Status::Config, "the embedded server's certificate", &error)
+        })?);
+    config.security.server_name = ServerName::try_from(server_name).ok();
+    build(vec![endpoint], &config)
+}
+
+/// How far failures move on, as the core calls it.
+pub(crate) const fn failover(choice: cli::Failover) -> Failover {
+    match choice {
+        cli::Failover::UntilUsable => Failover::UntilUsable,
+        cli::Failover::UntilDecided => Failover::UntilDecided,
+    }
+}
+
+/// What the option says, or what it defaults to (M10).
+fn tls_choice(connect: &cli::Connect) -> cli::Tls {
+    connect.tls.unwrap_or(if connect.lmtp { cli::Tls::Off } else { cli::Tls::Opportunistic })
+}
+
+fn base(connect: &cli::Connect, transcript: bool) -> Result<Config, Failure> {
+    let mut config = Config::new(connect.hostname.clone().unwrap_or_else(hostname::own));
+    config.transcript = transcript;
+    if connect.lmtp {
+        config.protocol = Protocol::Lmtp;
+    }
+    let choice = tls_choice(connect);
+    config.security.mode = if choice == cli::Tls::Off { TlsMode::Off } else { TlsMode::StartTls };
+    config.security.required = choice == cli::Tls::Required;
+    let limits = &mut config.timeouts;
+    limits.connect = connect.connect_timeout.unwrap_or(limits.connect);
+    limits.submission = connect.submission_timeout.unwrap_or(limits.submission);
+    if let Some(limit) = connect.command_timeout {
+        limits.greeting = limit;
+        limits.command = limit;
+    }
+    Ok(config)
+}
+
+fn build(targets: Vec<Endpoint>, config: &Config) -> Result<Plan, Failure> {
+    Plan::new(targets, config).map_err(|error| Failure::because(Status::Usage, "--target", &error))
+}
+
+/// `None` where no target can use TLS.
+fn client_tls(connect: &cli::Connect) -> Result<Option<Arc<ClientConfig>>, Failure> {
+    let implicit = connect.target.iter().any(|target| matches!(target, Endpoint::Tls { .. }));
+    let choice = tls_choice(connect);
+    if choice == cli::Tls::Off && !implicit {
+        return Ok(None);
+    }
+    let mut options = TlsOptions::new();
+    options = match &connect.ca {
+        // M49: in place of the platform's.
+        Some(file) => options
+            .root_ca_pem(&files::read(file)?)
+            .map_err(|error| Failure::because(Status::Config, file.display(), &error))?,
+        None => options.roots(certificates::platform_roots()),
+    };
+    if let (Some(cert), Some(key)) = (&connect.cert, &connect.key) {
+        options = options.client_identity_pem(&files::read(cert)?, &files::read(key)?).map_err(|error| {
+            Failure::because(Status::Config, format!("{} and {}", cert.display(), key.display()), &error)
+        })?;
+    }
+    match options.build(certificates::provider()) {
+        Ok(config) => Ok(Some(config)),
+        Err(TlsOptionsError::NoRoots) if choice != cli::Tls::Required && !implicit => {
+            warn!("the platform has no root certificates: no server can be verified; give --ca");
+            trusting_nobody().map(Some)
+        }
+        Err(TlsOptionsError::NoRoots) => {
+            Err(Failure::config("TLS is required, and the platform has no root certificates: give --ca FILE"))
+        }
+        Err(error) => Err(Failure::because(Status::Config, "TLS", &error)),
+    }
+}
+
+/// Every handshake fails, as it should, and what follows is what follows a failed handshake: in particular no secret goes in clear (D4),
+/// which switching TLS off would allow.
+fn trusting_nobody() -> Result<Arc<ClientConfig>, Failure> {
+    let builder =
+        ClientConfig::builder_with_provider(certificates::provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Failure::because(Status::Config, "TLS", &error))?;
+    Ok(Arc::new(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()))
+}
+
+fn auth(connect: &cli::Connect) -> Result<AuthPolicy, Failure> {
+    let Some(name) = &connect.auth else { return Ok(AuthPolicy::Off) };
+    let lower = name.to_ascii_lowercase();
+    if LATER.contains(&lower.as_str()) {
+        return Err(Failure::usage(format!(
+            "--auth {lower} is not built yet; use plain, login, external or auto"
+        )));
+    }
+    if lower == "auto" {
+        // A certificate alone can say who we are.
+        let credentials = if connect.user.is_none() && connect.cert.is_some() {
+            external(connect)?
+        } else {
+            account(connect)?
+        };
+        return Ok(AuthPolicy::Auto(credentials));
+    }
+    match Mechanism::from_name(&lower) {
+        Some(Mechanism::External) => Ok(AuthPolicy::Mechanism(Mechanism::External, external(connect)?)),
+        Some(mechanism) => Ok(AuthPolicy::Mechanism(mechanism, account(connect)?)),
+        None => Err(Failure::usage(format!("--auth {name:?}: unknown; use plain, login, external or auto"))),
+    }
+}
+
+fn external(connect: &cli::Connect) -> Result<Credentials, Failure> {
+    if connect.cert.is_none() {
+        return Err(Failure::usage("--auth external needs a client certificate: give --cert and --key"));
+    }
+    Ok(Credentials::External { identity: connect.user.clone().unwrap_or_default() })
+}
+
+fn account(connect: &cli::Connect) -> Result<Credentials, Failure> {
+    let user = connect.user.clone().ok_or_else(|| Failure::usage("--auth needs --user"))?;
+    let password = match &connect.password_file {
+        Some(file) => files::password(file)?,
+        None => {
+            use std::os::unix::ffi::OsStringExt as _;
+            let value = std::env::var_os(PASSWORD_VARIABLE).filter(|value| !value.is_empty());
+            let missing = || {
+                Failure::usage(format!("--auth needs --password-file or the variable {PASSWORD_VARIABLE}"))
+            };
+            Secret::from(value.ok_or_else(missing)?.into_vec())
+        }
+    };
+    Ok(Credentials::Password { user, password })
+}
