@@ -404,8 +404,6 @@ impl Engine {
             }
             Severity::Transient | Severity::Permanent => {
                 let Some(transaction) = self.transaction(id) else { return };
-                // M91: after a 421 nobody else gets a reply, so it is the answer for all who wait for one.
-                let index = index.filter(|_| code != 421);
                 transaction.refuse_content(index, Phase::End, &reply);
                 self.reset_due = true;
             }
