@@ -178,10 +178,9 @@ impl Table {
                 Meaning::Later => Fate::Deferred,
                 Meaning::Never => Fate::Rejected,
                 Meaning::Over => {
-                    // M91: 421 is an answer, for this one and all that follow.
-                    let fate = if act.is(421) { Fate::Deferred } else { Fate::Uncertain };
-                    over = Some(fate);
-                    fate
+                    // M91, law 9: 421 is an answer, but only for this one.
+                    over = Some(Fate::Uncertain);
+                    if act.is(421) { Fate::Deferred } else { Fate::Uncertain }
                 }
             });
             all(&who, fate);
