@@ -466,3 +466,11 @@ fn a_stream_cut_after_the_final_reply_harms_nothing_and_one_cut_within_it_does()
     let cut = World::one(&attempt()).run([good().reply("*END", "close")]);
     assert_eq!(cut.result(), "uncertain 450 4.4.2");
 }
+
+#[test]
+fn a_first_hello_refused_over_implicit_tls_leads_to_helo() {
+    // D21
+    let script = Script::implicit(&certs::SERVER).reply("*EHLO", "502 what");
+    let seen = World::new(&off(), &["tls://10.0.0.1:465"]).run([script]);
+    assert_eq!(seen.lines(), ["*EHLO *HELO *MAIL *RCPT *DATA *message *QUIT"]);
+}
