@@ -97,12 +97,14 @@ fn a_missing_name_is_permanent_and_a_failing_lookup_is_not() {
         let now = Instant::now();
         let mut delivery = delivery(now);
         assert!(matches!(delivery.poll_action(), Some(Action::Resolve { .. })));
-        delivery.handle_resolved(now, Err(ResolveError::new(not_found, "no such host")));
+        delivery.handle_resolved(now, Err(ResolveError::new(not_found, "no\r\n250 forged")));
         let Some(Action::Finish(report)) = delivery.poll_action() else { panic!("not finished") };
         let disposition = &report.recipients[0].disposition;
         assert_eq!(disposition.name(), name);
         assert_eq!(numbers(&disposition.status()), (status.to_owned(), false, true));
         assert_eq!(report.attempts[0].kind(), Some(Kind::Dns));
+        let text = disposition.status().text;
+        assert!(text.contains("250 forged") && !text.contains(['\r', '\n']), "{text:?} forges a line");
     }
 }
 

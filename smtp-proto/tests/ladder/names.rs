@@ -86,3 +86,17 @@ fn chain_dates_and_usage_are_checked_and_the_error_names_the_check() {
         assert!(matches!(seen.report.attempts[0].error, Some(Error::Tls(TlsError::Failed(_)))));
     }
 }
+
+#[test]
+fn a_certificate_cannot_forge_a_line_of_the_log() {
+    // M103, R44
+    let evil = "evil.example\r\n250 2.0.0 delivered";
+    let server = certs::server(|params| {
+        params.subject_alt_names = vec![rcgen::SanType::DnsName(evil.try_into().unwrap())];
+    });
+    let seen = World::new(&require(), &["tcp://mx.example:25"]).run([Script::starttls(&server)]);
+    assert_eq!(seen.result(), "deferred 451 4.7.5");
+    for text in [seen.status().text, seen.report.attempts[0].error.as_ref().unwrap().to_string()] {
+        assert!(text.contains("evil.example") && !text.contains(['\r', '\n']), "{text:?}");
+    }
+}
