@@ -199,7 +199,7 @@ fn which_refusals_of_ehlo_lead_to_helo() {
 #[test]
 fn quit_changes_nothing() {
     // M112, M113
-    for reply in ["421 leaving", "500 what", "close", "silence", "250 ok", "354 go"] {
+    for reply in ["421 leaving", "500 what", "close", "silence", "hello", "250 ok", "354 go"] {
         let seen = World::one(&off()).run([Script::plain().reply("QUIT", reply)]);
         assert_eq!((seen.result().as_str(), seen.kinds()), ("delivered", vec![None]), "{reply}");
         assert!(seen.elapsed <= Duration::from_secs(5), "N12");
