@@ -224,6 +224,32 @@ fn one_connection_a_message_and_none_left_behind() {
     }
 }
 
+#[test]
+fn giving_up_while_a_session_is_ending_leads_nowhere() {
+    // DESIGN law 3: the reason why the session ends would lead to the next target
+    for cancel in [true, false] {
+        let start = Instant::now();
+        let endpoints =
+            ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
+        let plan = Plan::new(endpoints, &off()).unwrap().with_total_timeout(Duration::from_secs(2));
+        let mut delivery = Delivery::new(start, Arc::new(plan), envelope());
+        assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
+        delivery.handle_connected(start, Ok(()));
+        delivery.handle_input(start, b"554 5.7.1 not you\r\n");
+        assert_eq!(delivery.transmit(), b"QUIT\r\n");
+        delivery.handle_transmitted(start, 6);
+        if cancel {
+            delivery.cancel(start);
+        } else {
+            delivery.handle_timeout(start + Duration::from_secs(2));
+        }
+        assert!(matches!(delivery.poll_action(), Some(Action::Disconnect)));
+        let Some(Action::Finish(report)) = delivery.poll_action() else { panic!("not finished") };
+        assert_eq!(report.attempts.len(), 1);
+        assert_eq!(report.recipients[0].disposition.status().code.get(), 554, "the reason is kept");
+    }
+}
+
 /// Says `line` to a connection and returns what it wrote.
 fn turn(connection: &mut Connection, now: Instant, line: &str) -> String {
     connection.handle_input(now, line.as_bytes());
