@@ -131,11 +131,7 @@ impl Client {
     /// Every address of the target is tried until one connects. No plaintext retry is made where TLS fails: that is what a probe is to
     /// find out.
     pub async fn probe(&self, target_index: usize) -> Probe {
-        let began = drive::now();
-        let probe = Delivery::probe(began, Arc::clone(&self.plan), target_index);
-        let nothing = Message::from_bytes(Vec::new()).into_source();
-        let (report, _) = drive::deliver(&System, probe, nothing, self.observer.as_deref()).await;
-        report.into_probe(drive::now().saturating_duration_since(began))
+        drive::probe(&System, Arc::clone(&self.plan), target_index, self.observer.as_deref()).await
     }
 
     async fn deliver(

@@ -12,7 +12,6 @@ use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, error::Kind};
 
 use super::*;
-use crate::Message;
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -472,7 +471,7 @@ async fn a_probe_says_what_it_found_and_quits() {
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };
-    let (probe, _) = tokio::join!(crate::probe::probe(&net, &plan, 0, None), script);
+    let (probe, _) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
     assert!(probe.usable && probe.error.is_none(), "{probe:?}");
     assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP at your service"));
     assert!(probe.capabilities.pipelining());
@@ -483,7 +482,7 @@ async fn a_probe_says_what_it_found_and_quits() {
 async fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
     let plan = one(&config());
-    let probe = crate::probe::probe(&net, &plan, 0, None).await;
+    let probe = probe(&net, Arc::new(plan.clone()), 0, None).await;
     assert!(matches!(probe.error, Some(Error::Timeout(Phase::Connect))));
     assert_eq!((probe.usable, probe.elapsed.as_secs()), (false, 300));
 
@@ -493,11 +492,11 @@ async fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (probe, ()) = tokio::join!(crate::probe::probe(&net, &plan, 0, None), script);
+    let (probe, ()) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
     assert!(matches!(probe.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{probe:?}");
     assert!(probe.peer.is_some());
 
-    assert!(crate::probe::probe(&net, &plan, 7, None).await.error.is_some());
+    assert!(probe(&net, Arc::new(plan.clone()), 7, None).await.error.is_some());
 }
 
 #[tokio::test(start_paused = true)]
