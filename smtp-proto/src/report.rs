@@ -108,7 +108,7 @@ pub struct Report {
 pub struct Found {
     /// The greeting.
     pub greeting: Option<Reply>,
-    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where there was none, and once a TLS handshake has begun and failed (R87).
     pub capabilities: Capabilities,
 }
 
@@ -122,7 +122,7 @@ pub struct Probe {
     pub peer: Option<Peer>,
     /// The text of the greeting, escaped; lines are joined by a blank.
     pub greeting: Option<String>,
-    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where there was none, and once a TLS handshake has begun and failed (R87).
     pub capabilities: Capabilities,
     /// The TLS session, where there is one.
     pub tls: Option<TlsFacts>,

@@ -482,9 +482,9 @@ async fn a_probe_says_what_it_found_and_quits() {
 async fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
     let plan = one(&config());
-    let probe = probe(&net, Arc::new(plan.clone()), 0, None).await;
-    assert!(matches!(probe.error, Some(Error::Timeout(Phase::Connect))));
-    assert_eq!((probe.usable, probe.elapsed.as_secs()), (false, 300));
+    let found = probe(&net, Arc::new(plan.clone()), 0, None).await;
+    assert!(matches!(found.error, Some(Error::Timeout(Phase::Connect))));
+    assert_eq!((found.usable, found.elapsed.as_secs()), (false, 300));
 
     let (fake, mut server) = Fake::pair(4096);
     let net = Net::new([Dial::Stream(fake)]);
@@ -492,9 +492,9 @@ async fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (probe, ()) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
-    assert!(matches!(probe.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{probe:?}");
-    assert!(probe.peer.is_some());
+    let (found, ()) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
+    assert!(matches!(found.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{found:?}");
+    assert!(found.peer.is_some());
 
     assert!(probe(&net, Arc::new(plan.clone()), 7, None).await.error.is_some());
 }
