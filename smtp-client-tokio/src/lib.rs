@@ -1,7 +1,7 @@
 //! An SMTP and LMTP client on tokio.
 //!
 //! All that is SMTP is in [`smtp_proto`], which has no sockets; this crate gives it sockets, files, name lookups and a clock. A
-//! [`Plan`](smtp_proto::Plan) says where messages go and how; a [`Client`] carries it out, one message a connection.
+//! [`Plan`] says where messages go and how; a [`Client`] carries it out, one message a connection.
 //!
 //! ```no_run
 //! use smtp_client_tokio::{Client, Message};
