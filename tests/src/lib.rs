@@ -5,15 +5,19 @@
 //! what a test wants to look at: the events, the octets on the wire in both directions, the time that passed, and every objection
 //! of the [`Judge`], who watches the client's manners (DESIGN law 7).
 //!
-//! A test that pins a dialogue writes it down ([`Script`]); a property plays one that was drawn ([`Model`]).
+//! A test that pins a dialogue writes it down ([`Script`]); a property plays one that was drawn ([`Model`]). The dialogues that every
+//! runtime must keep are files ([`Transcript`]).
 
 pub mod clock;
 pub mod driver;
+pub mod loopback;
 pub mod manners;
 pub mod model;
 pub mod net;
 pub mod secure;
 pub mod server;
+pub mod simulation;
+pub mod transcript;
 
 pub use clock::Clock;
 pub use driver::{Mail, Outcome, Plan, Source, World};
@@ -22,3 +26,4 @@ pub use model::{Act, Model, Table};
 pub use net::{Cut, Net, Split};
 pub use secure::{Certificates, Secure};
 pub use server::{HangUp, Peer, Script};
+pub use transcript::Transcript;

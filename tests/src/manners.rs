@@ -308,10 +308,11 @@ impl Judge {
 }
 
 fn offers(lines: &[String]) -> BTreeMap<String, String> {
-    lines
-        .iter()
-        .skip(1)
-        .map(|line| line.split_once([' ', '=']).unwrap_or((line, "")))
-        .map(|(keyword, parameters)| (keyword.to_ascii_uppercase(), parameters.to_owned()))
-        .collect()
+    let mut offers: BTreeMap<String, String> = BTreeMap::new();
+    for line in lines.iter().skip(1) {
+        let (keyword, parameters) = line.split_once([' ', '=']).unwrap_or((line, ""));
+        let offer = offers.entry(keyword.to_ascii_uppercase()).or_default();
+        *offer = format!("{offer} {parameters}"); // R13: lists of mechanisms are merged
+    }
+    offers
 }

@@ -98,6 +98,8 @@ pub struct Secure<P> {
     session: Option<ServerConnection>,
     was_established: bool,
     mischief: Mischief,
+    /// Octets of the ClientHello, for mischief to wait for its end.
+    heard: Vec<u8>,
     hung_up: bool,
     out: Vec<u8>,
     judge: Judge,
@@ -119,6 +121,7 @@ impl<P: Peer> Secure<P> {
             session: None,
             was_established: false,
             mischief: Mischief::None,
+            heard: Vec::new(),
             hung_up: false,
             out: Vec::new(),
             judge: Judge::new(lmtp, true),
@@ -152,6 +155,14 @@ impl<P: Peer> Secure<P> {
     fn after_greeting(mut self) -> Self {
         self.judge.server(b"220 was said before TLS\r\n");
         self
+    }
+
+    /// A whole record has come.
+    fn has_client_hello(&self) -> bool {
+        match self.heard.as_slice() {
+            [_, _, _, high, low, rest @ ..] => rest.len() >= usize::from(u16::from_be_bytes([*high, *low])),
+            _ => false,
+        }
     }
 
     fn flush(&mut self) {
@@ -208,7 +219,11 @@ impl<P: Peer> Peer for Secure<P> {
         if self.session.is_none() {
             return self.inner.receive(now, octets);
         }
+        let due = self.has_client_hello();
+        self.heard.extend_from_slice(octets);
+        let due = !due && self.has_client_hello();
         match self.mischief {
+            Mischief::HangUpInHandshake | Mischief::Garbage(_) if !due => {}
             Mischief::HangUpInHandshake => self.hung_up = true,
             Mischief::Garbage(octets) => self.out.extend_from_slice(octets),
             Mischief::Silent => {}

@@ -22,9 +22,11 @@
 //! | `C~ text` | the client must say a line that starts like this |
 //! | `C\| text` | the client must say exactly these octets |
 //! | `*: content` | the client sends content up to and including the end mark; kept in [`Script::contents`] |
-//! | `*: wait 90s` | the server does nothing for so long |
+//! | `*: cut off` | content comes in part or not at all, without end mark, and the client goes |
+//! | `*: wait 90s` | the server does nothing for so long; `5m` are minutes |
 //! | `*: nap 90s` | the same, and it reads nothing meanwhile |
 //! | `*: tls` | TLS begins ([`Secure`](crate::Secure) takes it from there) |
+//! | `*: tls fails` | the client begins TLS, and it must not come about |
 //! | `*: stall` | the server reads no more |
 //! | `*: silence` | the server says no more; the client must leave without another octet |
 //! | `*: close`, `*: reset` | the server goes |
@@ -108,14 +110,25 @@ enum Step {
     Prefix(Vec<u8>),
     Octets(Vec<u8>),
     Content,
+    CutOff,
     Wait(Duration),
     Nap(Duration),
     Tls,
+    TlsFails,
     Stall,
     Silence,
     Close,
     Reset,
     Gone,
+}
+
+/// Where the client did something else than the dialogue says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Index of the step that did not come about.
+    pub step: usize,
+    /// What came in its place, in the notation of a dialogue.
+    pub got: String,
 }
 
 /// A written dialogue, and how far it has come.
@@ -129,6 +142,8 @@ pub struct Script {
     hung_up: Option<HangUp>,
     stalled: bool,
     failed: Vec<String>,
+    /// The first departure from the dialogue.
+    pub mismatch: Option<Mismatch>,
     /// Every content received, decoded: dots undone, end mark removed.
     pub contents: Vec<Vec<u8>>,
 }
@@ -140,8 +155,17 @@ impl Script {
     /// On a line that is none of those above.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self {
-            steps: text.lines().map(str::trim_start).filter(|line| !line.is_empty()).map(step).collect(),
+        let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty());
+        Self::of_lines(lines).unwrap_or_else(|amiss| panic!("{amiss}"))
+    }
+
+    /// The dialogue of these lines, each of them a step.
+    ///
+    /// # Errors
+    /// The line that is none of those above.
+    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        Ok(Self {
+            steps: lines.into_iter().map(step).collect::<Result<_, _>>()?,
             done: 0,
             buffer: Vec::new(),
             waiting: None,
@@ -149,11 +173,13 @@ impl Script {
             hung_up: None,
             stalled: false,
             failed: Vec::new(),
+            mismatch: None,
             contents: Vec::new(),
-        }
+        })
     }
 
-    fn fail(&mut self, what: String) {
+    fn fail(&mut self, what: String, got: String) {
+        self.mismatch.get_or_insert(Mismatch { step: self.done, got });
         self.failed.push(format!("step {}: {what}", self.done + 1));
         self.steps.clear();
         self.hung_up = Some(HangUp::Close);
@@ -164,7 +190,11 @@ impl Script {
         let have = self.buffer.len().min(expected.len());
         if self.buffer[..have] != expected[..have] {
             let line = self.buffer.split_inclusive(|octet| *octet == b'\n').next().unwrap_or_default();
-            self.fail(format!("expected \"{}\", got \"{}\"", expected.escape_ascii(), line.escape_ascii()));
+            let got = notation(line);
+            self.fail(
+                format!("expected \"{}\", got \"{}\"", expected.escape_ascii(), line.escape_ascii()),
+                got,
+            );
             return false;
         }
         if have < expected.len() {
@@ -209,10 +239,18 @@ impl Script {
                 }
                 until <= now
             }
-            Step::Tls | Step::Silence | Step::Gone => {
-                if !self.buffer.is_empty() && step != Step::Tls {
+            Step::Tls | Step::TlsFails | Step::Silence | Step::Gone => {
+                if !self.buffer.is_empty() && matches!(step, Step::Silence | Step::Gone) {
                     let said = self.buffer.escape_ascii().to_string();
-                    self.fail(format!("the client should be gone, but said \"{said}\""));
+                    let got = notation(&self.buffer);
+                    self.fail(format!("the client should be gone, but said \"{said}\""), got);
+                }
+                false
+            }
+            Step::CutOff => {
+                if decode(&self.buffer).is_some() || self.buffer.ends_with(b"QUIT\r\n") {
+                    let got = notation(&self.buffer);
+                    self.fail("the content should be cut off, without end mark and QUIT".to_owned(), got);
                 }
                 false
             }
@@ -257,11 +295,13 @@ impl Peer for Script {
     }
 
     fn wants_tls(&self) -> bool {
-        self.steps.front() == Some(&Step::Tls)
+        matches!(self.steps.front(), Some(Step::Tls | Step::TlsFails))
     }
 
     fn tls_established(&mut self) {
-        if self.wants_tls() {
+        if self.steps.front() == Some(&Step::TlsFails) {
+            self.fail("TLS came about".to_owned(), "*: tls".to_owned());
+        } else if self.wants_tls() {
             self.steps.pop_front();
             self.done += 1;
         }
@@ -271,13 +311,18 @@ impl Peer for Script {
         let left_first = self.hung_up.is_some();
         let mut said = Vec::new();
         while self.hung_up.is_none() && self.play(Instant::now(), &mut said) {}
-        self.steps.retain(|step| !matches!(step, Step::Gone | Step::Silence | Step::Close | Step::Reset));
+        if self.steps.front() == Some(&Step::CutOff) {
+            self.buffer.clear();
+        }
+        let endings = [Step::CutOff, Step::Gone, Step::Silence, Step::Close, Step::Reset, Step::TlsFails];
+        self.steps.retain(|step| !endings.contains(step));
         if let Some(step) = self.steps.front().filter(|_| self.failed.is_empty()).cloned() {
-            self.fail(format!("the client left where {step:?} was due"));
+            self.fail(format!("the client left where {step:?} was due"), "*: gone".to_owned());
         }
         if !self.buffer.is_empty() && self.failed.is_empty() && !left_first {
             let said = self.buffer.escape_ascii().to_string();
-            self.fail(format!("left over from the client: \"{said}\""));
+            let got = notation(&self.buffer);
+            self.fail(format!("left over from the client: \"{said}\""), got);
         }
         std::mem::take(&mut self.failed)
     }
@@ -299,37 +344,60 @@ pub fn decode(wire: &[u8]) -> Option<(usize, Vec<u8>)> {
     }
 }
 
-fn step(line: &str) -> Step {
-    let (mark, text) = line.split_at(2);
+/// Octets of the client's as steps.
+fn notation(octets: &[u8]) -> String {
+    let line = |line: &[u8]| match line.strip_suffix(b"\r\n") {
+        Some(text) if text.iter().all(|octet| (b' '..=b'~').contains(octet)) => {
+            format!("C: {}", text.escape_ascii())
+        }
+        _ => format!("C| {}", line.escape_ascii()),
+    };
+    let lines: Vec<String> = octets.split_inclusive(|octet| *octet == b'\n').map(line).collect();
+    lines.join("\n")
+}
+
+fn step(line: &str) -> Result<Step, String> {
+    let (mark, text) = line.split_at_checked(2).ok_or_else(|| format!("not a step: {line}"))?;
     let text = text.strip_prefix(' ').unwrap_or(text);
     let with_end = |text: &str| [text.as_bytes(), b"\r\n"].concat();
-    match (mark, text.split_whitespace().next().unwrap_or_default()) {
+    Ok(match (mark, text.split_whitespace().next().unwrap_or_default()) {
         ("S:", _) => Step::Say(with_end(text)),
         ("S|", _) => Step::Say(unescape(text)),
         ("C:", _) => Step::Line(with_end(text)),
         ("C~", _) => Step::Prefix(text.as_bytes().to_vec()),
         ("C|", _) => Step::Octets(unescape(text)),
         ("*:", "content") => Step::Content,
-        ("*:", "wait") => Step::Wait(duration(text)),
-        ("*:", "nap") => Step::Nap(duration(text)),
+        ("*:", "cut") => Step::CutOff,
+        ("*:", "wait") => Step::Wait(step_duration(text)?),
+        ("*:", "nap") => Step::Nap(step_duration(text)?),
+        ("*:", "tls") if text.trim_end() == "tls fails" => Step::TlsFails,
         ("*:", "tls") => Step::Tls,
         ("*:", "stall") => Step::Stall,
         ("*:", "silence") => Step::Silence,
         ("*:", "close") => Step::Close,
         ("*:", "reset") => Step::Reset,
         ("*:", "gone") => Step::Gone,
-        _ => panic!("not a step: {line}"),
-    }
+        _ => return Err(format!("not a step: {line}")),
+    })
 }
 
-fn duration(text: &str) -> Duration {
-    let seconds =
-        text.split(' ').nth(1).and_then(|text| text.trim().strip_suffix('s')).and_then(|n| n.parse().ok());
-    Duration::from_secs(seconds.unwrap_or_else(|| panic!("not a time: {text}")))
+fn step_duration(text: &str) -> Result<Duration, String> {
+    text.split_whitespace().nth(1).and_then(duration).ok_or_else(|| format!("not a time: {text}"))
+}
+
+/// `90s`, `5m`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(number.parse::<u64>().ok()? * unit))
 }
 
 /// `\r`, `\n`, `\0`, `\\` and `\xNN`.
-fn unescape(text: &str) -> Vec<u8> {
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {

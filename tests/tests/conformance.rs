@@ -1,0 +1,181 @@
+//! The conformance suite: every file of `transcripts/`, whole and octet by octet in simulated time, and over loopback by each client
+//! that has sockets. One list of files, one list of clients.
+//!
+//! `CONFORMANCE=r140 cargo test --test conformance` plays only files with that in their name.
+
+use std::{collections::BTreeMap, io, path::PathBuf, pin::Pin, task, time::Instant};
+
+use smtp_client_tokio::Client;
+use smtp_proto::{Failover, Plan, Report};
+use smtp_testkit::{
+    Split, Transcript,
+    loopback::{Loopback, WATCHDOG},
+    simulation,
+    transcript::{Ending, Played},
+};
+
+/// A client with real sockets.
+trait Runner: Sync {
+    fn name(&self) -> &'static str;
+
+    /// Sends the transcript's message as the plan says; an error where it takes longer than the watchdog allows.
+    fn send(&self, plan: Plan, transcript: &Transcript) -> Result<Report, String>;
+}
+
+/// The clients. Another runtime is one more line here, and a `Runner`.
+const RUNNERS: &[&dyn Runner] = &[&Tokio];
+
+struct Tokio;
+
+impl Runner for Tokio {
+    fn name(&self) -> &'static str {
+        "tokio"
+    }
+
+    fn send(&self, plan: Plan, transcript: &Transcript) -> Result<Report, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let message = &transcript.messages[0];
+        let source = if message.known {
+            smtp_client_tokio::Message::from_bytes(message.body.clone())
+        } else {
+            let reader = TokioReader { rest: message.body.clone(), ending: message.source };
+            smtp_client_tokio::Message::from_reader(reader)
+        };
+        let client = Client::new(plan);
+        let envelope = message.envelope();
+        runtime.block_on(async {
+            let sending = async {
+                match transcript.forwarded.clone() {
+                    Some(credentials) => client.send_as(credentials, envelope, source).await,
+                    None => client.send(envelope, source).await,
+                }
+            };
+            match tokio::time::timeout(WATCHDOG, sending).await {
+                Err(_) => Err(format!("no report within {WATCHDOG:?}")),
+                Ok(Ok(report)) => Ok(report),
+                Ok(Err(failed)) => Ok(failed.report),
+            }
+        })
+    }
+}
+
+/// A body that ends as the transcript says.
+struct TokioReader {
+    rest: Vec<u8>,
+    ending: Ending,
+}
+
+impl tokio::io::AsyncRead for TokioReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> task::Poll<io::Result<()>> {
+        let taken = self.rest.len().min(buffer.remaining());
+        if taken > 0 {
+            buffer.put_slice(&self.rest.drain(..taken).collect::<Vec<_>>());
+            return task::Poll::Ready(Ok(()));
+        }
+        match self.ending {
+            Ending::Complete => task::Poll::Ready(Ok(())),
+            Ending::Fails => task::Poll::Ready(Err(io::Error::other("the disk is gone"))),
+            Ending::Stalls | Ending::Cancelled => task::Poll::Pending,
+        }
+    }
+}
+
+/// The list.
+fn transcripts() -> Vec<Transcript> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let wanted = std::env::var("CONFORMANCE").unwrap_or_default();
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".txt") && name.contains(&wanted)
+    });
+    paths.sort();
+    let read: Vec<_> = paths.iter().map(|path| Transcript::open(path)).collect();
+    let amiss: Vec<_> = read.iter().filter_map(|file| file.as_ref().err()).collect();
+    assert!(amiss.is_empty(), "{amiss:#?}");
+    read.into_iter().flatten().collect()
+}
+
+/// Plays all of them, several at a time; every failure is shown.
+fn play_all(how: &str, list: &[&Transcript], play: impl Fn(&Transcript) -> Result<(), String> + Sync) {
+    let began = Instant::now();
+    let share = list.len().div_ceil(8).max(1);
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = list
+            .chunks(share)
+            .map(|some| {
+                let play = &play;
+                scope.spawn(move || some.iter().filter_map(|one| play(one).err()).collect::<Vec<_>>())
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    eprintln!("{how}: {} transcripts, {} failed, {:?}", list.len(), failures.len(), began.elapsed());
+    assert!(
+        failures.is_empty(),
+        "\n{how}: {} of {} differ\n\n{}",
+        failures.len(),
+        list.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn in_memory_whole() {
+    let list = transcripts();
+    play_all("in memory, whole", &list.iter().collect::<Vec<_>>(), |transcript| {
+        transcript.compare(&simulation::play(transcript, &Split::Whole))
+    });
+}
+
+#[test]
+fn in_memory_octet_by_octet() {
+    let list = transcripts();
+    play_all("in memory, octet by octet", &list.iter().collect::<Vec<_>>(), |transcript| {
+        transcript.compare(&simulation::play(transcript, &Split::bytes()))
+    });
+}
+
+#[test]
+fn over_loopback() {
+    let list = transcripts();
+    let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut real = Vec::new();
+    for transcript in &list {
+        match transcript.simulated_only() {
+            Some(why) => *left_out.entry(why).or_default() += 1,
+            None => real.push(transcript),
+        }
+    }
+    eprintln!("in simulated time only: {left_out:?}");
+    for runner in RUNNERS {
+        play_all(&format!("over loopback, {}", runner.name()), &real, |transcript| {
+            let servers = Loopback::serve(transcript).map_err(|error| error.to_string())?;
+            let failover = transcript.failover.unwrap_or(Failover::UntilUsable);
+            let report = runner.send(transcript.plan(servers.port(), failover, None), transcript);
+            let mut played = Played { sessions: servers.finish(), ..Played::default() };
+            match report {
+                Ok(report) => played.report(&report),
+                Err(amiss) => played.amiss.push(amiss),
+            }
+            transcript.compare(&played)
+        });
+    }
+}
+
+#[test]
+fn every_transcript_cites_its_rows_and_pins_something_of_its_own() {
+    let list = transcripts();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for transcript in &list {
+        let name = transcript.path.display().to_string();
+        assert!(!transcript.rows().is_empty(), "{name}: cite a row in the first line");
+        if let Some(other) = seen.insert(transcript.substance(), name.clone()) {
+            panic!("{name} and {other} pin the same");
+        }
+    }
+}
