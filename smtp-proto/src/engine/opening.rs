@@ -233,6 +233,7 @@ impl Engine {
     fn cancel_auth(&mut self, now: Instant, error: SaslError) {
         self.exchange = None;
         self.withheld = false;
+        self.ended_in = Some(Phase::Auth); // M47: where it was decided, whatever is still said
         self.parting = Some(Error::Auth(error.into()));
         self.send_short(now, &Command::AuthCancel, Expect::AuthCancelled);
     }
