@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
-use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, error::Kind};
+use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, Probe, error::Kind};
 
 use super::*;
 use crate::Message;
@@ -108,6 +108,13 @@ impl Network for Net {
 async fn send(net: &Net, plan: Plan, message: impl Into<Message>) -> (Report, Option<io::Error>) {
     let delivery = Delivery::new(now(), Arc::new(plan), envelope());
     deliver(net, delivery, message.into().into_source(), None).await
+}
+
+async fn look(net: &Net, plan: &Plan, target: usize) -> Probe {
+    let began = now();
+    let delivery = Delivery::probe(began, Arc::new(plan.clone()), target);
+    let (report, _) = deliver(net, delivery, Message::from("").into_source(), None).await;
+    report.into_probe(now() - began)
 }
 
 fn one(config: &Config) -> Plan {
@@ -472,9 +479,9 @@ async fn a_probe_says_what_it_found_and_quits() {
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };
-    let (probe, _) = tokio::join!(crate::probe::probe(&net, &plan, 0, None), script);
+    let (probe, _) = tokio::join!(look(&net, &plan, 0), script);
     assert!(probe.usable && probe.error.is_none(), "{probe:?}");
-    assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP at your service"));
+    assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP\nat your service"));
     assert!(probe.capabilities.pipelining());
     assert_eq!(probe.peer, net.dialled.lock().unwrap().pop());
 }
@@ -483,7 +490,7 @@ async fn a_probe_says_what_it_found_and_quits() {
 async fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
     let plan = one(&config());
-    let probe = crate::probe::probe(&net, &plan, 0, None).await;
+    let probe = look(&net, &plan, 0).await;
     assert!(matches!(probe.error, Some(Error::Timeout(Phase::Connect))));
     assert_eq!((probe.usable, probe.elapsed.as_secs()), (false, 300));
 
@@ -493,11 +500,12 @@ async fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (probe, ()) = tokio::join!(crate::probe::probe(&net, &plan, 0, None), script);
+    let (probe, ()) = tokio::join!(look(&net, &plan, 0), script);
     assert!(matches!(probe.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{probe:?}");
     assert!(probe.peer.is_some());
 
-    assert!(crate::probe::probe(&net, &plan, 7, None).await.error.is_some());
+    let probe = look(&net, &plan, 7).await;
+    assert!(!probe.usable && probe.endpoint.is_none());
 }
 
 #[tokio::test(start_paused = true)]
