@@ -8,17 +8,18 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use smtp_proto::{Action, Delivery, Report, ResolveError, error::BodyError, transcript::Line};
+use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::BodyError, transcript::Line};
 
 use crate::{
     clock::{Alarm, Clock, Task, yield_now},
     dial::Network,
-    message::Source,
+    message::{Message, Source},
 };
 
 #[cfg(test)]
@@ -141,6 +142,19 @@ pub(crate) async fn deliver<N: Network + Clock>(
             yield_now().await;
         }
     }
+}
+
+/// A delivery without a message, to see what a target is like.
+pub(crate) async fn probe<N: Network + Clock>(
+    network: &N,
+    plan: Arc<Plan>,
+    target: usize,
+    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
+) -> Probe {
+    let began = network.now();
+    let nothing = Message::from_bytes(Vec::new()).into_source();
+    let (report, _) = deliver(network, Delivery::probe(began, plan, target), nothing, observer).await;
+    report.into_probe(network.now().saturating_duration_since(began))
 }
 
 impl<N: Network + Clock> Drive<'_, N> {

@@ -1,7 +1,7 @@
 //! An SMTP and LMTP client on async-std.
 //!
 //! All that is SMTP is in [`smtp_proto`], which has no sockets; this crate gives it sockets, files, name lookups and a clock. A
-//! [`Plan`](smtp_proto::Plan) says where messages go and how; a [`Client`] carries it out, one message a connection.
+//! [`Plan`] says where messages go and how; a [`Client`] carries it out, one message a connection.
 //!
 //! ```no_run
 //! use smtp_client_async_std::{Client, Message};
@@ -134,11 +134,7 @@ impl Client {
     /// Every address of the target is tried until one connects. No plaintext retry is made where TLS fails: that is what a probe is to
     /// find out.
     pub async fn probe(&self, target_index: usize) -> Probe {
-        let began = System.now();
-        let probe = Delivery::probe(began, Arc::clone(&self.plan), target_index);
-        let nothing = Message::from_bytes(Vec::new()).into_source();
-        let (report, _) = drive::deliver(&System, probe, nothing, self.observer.as_deref()).await;
-        report.into_probe(System.now().saturating_duration_since(began))
+        drive::probe(&System, Arc::clone(&self.plan), target_index, self.observer.as_deref()).await
     }
 
     async fn deliver(

@@ -78,6 +78,17 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
+/// Acknowledges what was read at once.
+///
+/// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged, and we
+/// would wait 40 ms with that. The kernel forgets the wish, so it is said after each read; where it fails, it was only a wish.
+fn acknowledge(socket: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -89,7 +100,13 @@ pub(crate) enum Socket {
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Tcp(socket) => {
+                let read = Pin::new(&mut *socket).poll_read(cx, buf);
+                if read.is_ready() {
+                    acknowledge(socket);
+                }
+                read
+            }
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
         }

@@ -9,6 +9,7 @@ use std::{
     mem::MaybeUninit,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -18,11 +19,11 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use smtp_proto::{Action, Connection, Delivery, Report, ResolveError, error::BodyError, transcript::Line};
+use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::BodyError, transcript::Line};
 
 use crate::{
     dial::{Network, Task},
-    message::Source,
+    message::{Message, Source},
 };
 
 #[cfg(test)]
@@ -38,39 +39,6 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// What a transport needs of a machine.
-pub(crate) trait Machine {
-    fn handle_input(&mut self, now: Instant, data: &[u8]);
-    fn handle_transmitted(&mut self, now: Instant, len: usize);
-    fn handle_write_failed(&mut self, now: Instant, cause: io::Error);
-    fn handle_closed(&mut self, now: Instant, cause: Option<io::Error>);
-    fn transmit(&mut self) -> &[u8];
-}
-
-macro_rules! machine {
-    ($($name:ident),*) => {$(
-        impl Machine for $name {
-            fn handle_input(&mut self, now: Instant, data: &[u8]) {
-                $name::handle_input(self, now, data);
-            }
-            fn handle_transmitted(&mut self, now: Instant, len: usize) {
-                $name::handle_transmitted(self, now, len);
-            }
-            fn handle_write_failed(&mut self, now: Instant, cause: io::Error) {
-                $name::handle_write_failed(self, now, cause);
-            }
-            fn handle_closed(&mut self, now: Instant, cause: Option<io::Error>) {
-                $name::handle_closed(self, now, cause);
-            }
-            fn transmit(&mut self) -> &[u8] {
-                $name::transmit(self)
-            }
-        }
-    )*};
-}
-
-machine!(Connection, Delivery);
-
 /// A transport, where there is one.
 pub(crate) struct Wire<T> {
     transport: Option<T>,
@@ -84,7 +52,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 
     /// Reads once; whether anything came of it.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> bool {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, delivery: &mut Delivery) -> bool {
         let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return false };
         let mut space = [const { MaybeUninit::uninit() }; READ];
         let mut buffer = ReadBuf::uninit(&mut space);
@@ -94,25 +62,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         };
         self.ended = read.is_err() || buffer.filled().is_empty();
         match read {
-            Ok(()) if self.ended => machine.handle_closed(now(), None),
-            Ok(()) => machine.handle_input(now(), buffer.filled()),
-            Err(cause) => machine.handle_closed(now(), Some(cause)),
+            Ok(()) if self.ended => delivery.handle_closed(now(), None),
+            Ok(()) => delivery.handle_input(now(), buffer.filled()),
+            Err(cause) => delivery.handle_closed(now(), Some(cause)),
         }
         true
     }
 
     /// Writes once; whether anything came of it. The result is reported before anything that is read later.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> bool {
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, delivery: &mut Delivery) -> bool {
         let Some(transport) = self.transport.as_mut() else { return false };
-        let octets = machine.transmit();
+        let octets = delivery.transmit();
         if octets.is_empty() {
             return false;
         }
         match Pin::new(transport).poll_write(cx, octets) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(0)) => machine.handle_write_failed(now(), io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(written)) => machine.handle_transmitted(now(), written),
-            Poll::Ready(Err(cause)) => machine.handle_write_failed(now(), cause),
+            Poll::Ready(Ok(0)) => delivery.handle_write_failed(now(), io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(written)) => delivery.handle_transmitted(now(), written),
+            Poll::Ready(Err(cause)) => delivery.handle_write_failed(now(), cause),
         }
         true
     }
@@ -193,6 +161,19 @@ pub(crate) async fn deliver<N: Network>(
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// A delivery without a message, to see what a target is like.
+pub(crate) async fn probe<N: Network>(
+    network: &N,
+    plan: Arc<Plan>,
+    target: usize,
+    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
+) -> Probe {
+    let began = now();
+    let nothing = Message::from_bytes(Vec::new()).into_source();
+    let (report, _) = deliver(network, Delivery::probe(began, plan, target), nothing, observer).await;
+    report.into_probe(now().saturating_duration_since(began))
 }
 
 impl<N: Network> Drive<'_, N> {

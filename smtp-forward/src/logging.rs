@@ -23,7 +23,8 @@ pub(crate) fn start(options: &Log) -> Result<(), Failure> {
     };
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     let started = match options.log_format {
         Format::Text => builder.with_ansi(colour).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),

@@ -106,7 +106,7 @@ impl Printer {
         let result = match self.format {
             Format::Json => {
                 for path in &told.stored {
-                    anstream::eprintln!("captured {}", printable(&path.display().to_string()));
+                    say(format_args!("captured {}", printable(&path.display().to_string())));
                 }
                 json::write(&mut io::stdout().lock(), told)
             }
@@ -146,5 +146,10 @@ impl Printer {
 
 /// An error for the user, on standard error.
 pub(crate) fn complain(failure: &Failure) {
-    anstream::eprintln!("{BAD}error:{BAD:#} {}", printable(&failure.to_string()));
+    say(format_args!("{BAD}error:{BAD:#} {}", printable(&failure.to_string())));
+}
+
+/// A line on standard error. Where nobody reads that, there is nobody to tell.
+pub(crate) fn say(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }

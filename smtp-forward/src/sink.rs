@@ -20,6 +20,7 @@ use crate::{
     exit::{Failure, Status},
     files, hostname,
     maildir::Maildir,
+    report,
 };
 
 pub(crate) mod listener;
@@ -66,9 +67,9 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
         Failure::because(Status::Rejected, format!("cannot listen on {}", args.listen.endpoint()), &error)
     })?;
     if let Some(file) = &ca_file {
-        anstream::eprintln!("ca {}", file.path().display());
+        report::say(format_args!("ca {}", file.path().display()));
     }
-    anstream::eprintln!("listening {}", listener.endpoint());
+    report::say(format_args!("listening {}", listener.endpoint()));
 
     let printer = tokio::spawn(async move {
         while let Some(record) = inbox.recv().await {

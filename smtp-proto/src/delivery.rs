@@ -97,6 +97,8 @@ pub struct Delivery {
     /// Which recipient of the envelope each recipient of the transaction is.
     offered: Vec<usize>,
     content_taken: bool,
+    /// Cancelled, or out of time: whatever ended the session, nothing follows.
+    given_up: bool,
     round_trips: u32,
     /// A probe: one target, no message.
     found: Option<Found>,
@@ -136,6 +138,7 @@ impl Delivery {
             attempts: Vec::new(),
             offered: Vec::new(),
             content_taken: false,
+            given_up: false,
             round_trips: 0,
             found: None,
         };
@@ -424,6 +427,7 @@ impl Delivery {
     }
 
     fn give_up(&mut self, now: Instant, error: impl FnOnce(Phase) -> Error) {
+        self.given_up = true;
         match (&self.state, self.connection.as_mut()) {
             (State::Finished, _) => {}
             (State::Session, Some(connection)) => {
@@ -603,6 +607,8 @@ impl Delivery {
             .map_or(LEAST_PER_ADDRESS, |target| target.config.timeouts.duration(Phase::Quit));
         let usable = self.attempts.last().is_some_and(|attempt| attempt.usable);
         self.then = match &error {
+            // The error may be why the session was ending already, and that would lead on.
+            _ if self.given_up => Next::Nothing,
             _ if usable => self.after_transaction(error.as_ref()),
             None => Next::Target,
             Some(error) => {

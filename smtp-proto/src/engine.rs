@@ -564,12 +564,16 @@ impl Engine {
         self.handshake_failed |= !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
             && (self.channel == Channel::Handshake
                 || (matches!(error, Error::Tls(_)) && self.awaits_hello_over_tls()));
+        // M112: QUIT is a courtesy, even where its reply is nonsense.
+        let courtesy = matches!(error, Error::Peer(_) | Error::Tls(_))
+            && self.quit == Quit::Sent
+            && self.transactions.is_empty();
         self.out = Vec::new();
         self.dropped = Some(matches!(error, Error::Tls(_)));
         self.lose_all(phase, &error);
         // What ended the session first is the reason that counts.
-        let error = self.parting.take().unwrap_or(error);
-        self.close(Some(error));
+        let error = self.parting.take().or_else(|| (!courtesy).then_some(error));
+        self.close(error);
     }
 
     /// `Closed` is the last event; output that is still queued is the connection's last words.

@@ -43,7 +43,7 @@ pub enum PeerError {
 #[non_exhaustive]
 pub enum TlsError {
     /// The handshake failed, or TLS broke later; the text names the failed check.
-    #[error("TLS failed: {0}")]
+    #[error("TLS failed: {}", printable(.0))]
     Failed(rustls::Error),
     /// TLS is required and the server does not offer STARTTLS (M63, M105).
     #[error("the server does not offer STARTTLS, but `require_tls` is set")]
@@ -136,7 +136,7 @@ pub enum Unsendable {
 #[non_exhaustive]
 pub enum Error {
     /// The name of a target does not exist (M101) or could not be looked up (M102).
-    #[error("the name could not be resolved: {message}")]
+    #[error("the name could not be resolved: {}", printable(.message))]
     Resolve {
         /// The name does not exist; otherwise the lookup may work later.
         not_found: bool,
@@ -179,7 +179,7 @@ pub enum Error {
     #[error(transparent)]
     Unsendable(Unsendable),
     /// The message's source failed or was not as long as it said; the content was cut off without end mark (R54).
-    #[error("the message's source failed: {message}")]
+    #[error("the message's source failed: {}", printable(.message))]
     Source {
         /// The source's words.
         message: Arc<str>,
@@ -187,6 +187,11 @@ pub enum Error {
     /// The caller gave up.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// Words of others, which must not forge a line of the log: a certificate names what its owner likes.
+fn printable(words: &impl std::fmt::Display) -> String {
+    crate::reply::escape(words.to_string().as_bytes())
 }
 
 fn lost(phase: &Phase) -> &'static str {

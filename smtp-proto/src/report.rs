@@ -108,7 +108,7 @@ pub struct Report {
 pub struct Found {
     /// The greeting.
     pub greeting: Option<Reply>,
-    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where there was none, and once a TLS handshake has begun and failed (R87).
     pub capabilities: Capabilities,
 }
 
@@ -120,9 +120,9 @@ pub struct Probe {
     pub endpoint: Option<Endpoint>,
     /// The address that took the connection; `None`: none did.
     pub peer: Option<Peer>,
-    /// The text of the greeting, escaped.
+    /// The text of the greeting, escaped; lines are joined by a blank.
     pub greeting: Option<String>,
-    /// What the server offers, by its last reply to EHLO or LHLO; empty where it came to none.
+    /// What the server offers, by its last reply to EHLO or LHLO; empty where there was none, and once a TLS handshake has begun and failed (R87).
     pub capabilities: Capabilities,
     /// The TLS session, where there is one.
     pub tls: Option<TlsFacts>,
@@ -146,11 +146,16 @@ impl Report {
         Probe {
             endpoint: last.as_ref().map(|attempt| attempt.endpoint.clone()),
             peer: last.as_ref().filter(|_| connected).and_then(|attempt| attempt.peer.clone()),
-            greeting: found.greeting.map(|greeting| greeting.text()),
+            greeting: found.greeting.map(|greeting| greeting.text().replace('\n', " ")),
             capabilities: found.capabilities,
             usable: last.as_ref().is_some_and(|attempt| attempt.usable),
             tls: last.as_ref().and_then(|attempt| attempt.tls.clone()),
-            error: last.as_ref().and_then(|attempt| attempt.error.clone()),
+            error: match &last {
+                Some(attempt) => attempt.error.clone(),
+                None => {
+                    Some(Error::Resolve { not_found: true, message: "the plan has no such target".into() })
+                }
+            },
             notices: last.map(|attempt| attempt.notices).unwrap_or_default(),
             elapsed,
         }

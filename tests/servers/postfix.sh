@@ -137,7 +137,7 @@ virtual_minimum_uid = 1
 virtual_mailbox_limit = 0
 recipient_delimiter = +
 
-message_size_limit = 20971520
+message_size_limit = 33554432
 header_size_limit = 10485760
 header_address_token_limit = 1000000
 hopcount_limit = 100000

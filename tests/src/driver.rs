@@ -101,8 +101,8 @@ pub struct Outcome {
     pub received: Vec<u8>,
     /// When what was read.
     pub arrivals: Vec<Arrival>,
-    /// Octets that `transmit` has given out.
-    pub given: u64,
+    /// What `transmit` has given out: what the line took, and what it did not take any more.
+    pub given: Vec<u8>,
     /// The most output the client ever held.
     pub largest: usize,
     /// Simulated time that passed.
@@ -240,7 +240,7 @@ impl<P: Peer> World<P> {
                 sent: Vec::new(),
                 received: Vec::new(),
                 arrivals: Vec::new(),
-                given: 0,
+                given: Vec::new(),
                 largest: 0,
                 elapsed: Duration::ZERO,
                 objections: Vec::new(),
@@ -302,6 +302,12 @@ impl<P: Peer> World<P> {
     #[must_use]
     pub fn into_outcome(self) -> Outcome {
         self.outcome
+    }
+
+    /// What has happened, and the server it happened to.
+    #[must_use]
+    pub fn into_parts(self) -> (Outcome, P) {
+        (self.outcome, self.server)
     }
 
     fn finish(&mut self) {
@@ -409,7 +415,11 @@ impl<P: Peer> World<P> {
         let now = self.clock.now();
         let octets = self.client.transmit();
         self.outcome.largest = self.outcome.largest.max(octets.len());
-        self.outcome.given = self.outcome.sent.len() as u64 + octets.len() as u64;
+        // What is new of it. The judge sees it now: what has been given out cannot be taken back.
+        if let Some(new) = octets.get(self.outcome.given.len() - self.outcome.sent.len()..) {
+            self.judge.client(new);
+            self.outcome.given.extend_from_slice(new);
+        }
         if octets.is_empty() || !self.server.reads() || self.cut.is_some() {
             return false;
         }
@@ -424,7 +434,6 @@ impl<P: Peer> World<P> {
         let piece = octets[..size].to_vec();
         self.turns.0 += 1;
         self.outcome.writes += 1;
-        self.judge.client(&piece);
         self.outcome.sent.extend_from_slice(&piece);
         self.client.handle_transmitted(now, size);
         self.server.receive(now, &piece);

@@ -1,6 +1,6 @@
 //! Who watches how the client behaves: a right outcome with wrong manners is still wrong (DESIGN law 7).
 //!
-//! The judge sits at the client's end of the line: it sees each octet when the client lets go of it, and each reply when the client
+//! The judge sits at the client's end of the line: it sees each octet when the client gives it out, and each reply when the client
 //! gets to read it. It knows nothing of the client's code and has its own, simple-minded reading of replies.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -89,7 +89,7 @@ impl Judge {
         self.objections.push(what.into());
     }
 
-    /// The client let go of octets.
+    /// The client gave out octets.
     pub fn client(&mut self, octets: &[u8]) {
         for octet in octets {
             if self.handshake {

@@ -173,15 +173,14 @@ impl Table {
         };
         let mut over = None;
         for (who, act) in verdicts {
-            let fate = over.unwrap_or(match meaning(act, |code| success(code) && code != 221) {
+            let fate = over.unwrap_or_else(|| match meaning(act, |code| success(code) && code != 221) {
                 Meaning::Yes => Fate::Delivered,
                 Meaning::Later => Fate::Deferred,
                 Meaning::Never => Fate::Rejected,
                 Meaning::Over => {
-                    // M91: 421 is an answer, for this one and all that follow.
-                    let fate = if act.is(421) { Fate::Deferred } else { Fate::Uncertain };
-                    over = Some(fate);
-                    fate
+                    // M91, law 9: 421 is an answer, but only for this one.
+                    over = Some(Fate::Uncertain);
+                    if act.is(421) { Fate::Deferred } else { Fate::Uncertain }
                 }
             });
             all(&who, fate);
@@ -216,6 +215,8 @@ pub struct Model {
     accepted: Vec<usize>,
     mail_taken: bool,
     silent: bool,
+    starttls: Act,
+    wants_tls: bool,
     hung_up: Option<HangUp>,
     /// The messages taken, decoded, each with the recipients it was accepted for when it came.
     pub messages: Vec<(Vec<usize>, Vec<u8>)>,
@@ -236,9 +237,18 @@ impl Model {
             accepted: Vec::new(),
             mail_taken: false,
             silent: false,
+            starttls: Act::Reply(502, 1),
+            wants_tls: false,
             hung_up: None,
             messages: Vec::new(),
         }
+    }
+
+    /// The same server, which answers STARTTLS like that; the TLS itself is [`Secure`](crate::Secure)'s.
+    #[must_use]
+    pub fn answering_starttls(mut self, act: Act) -> Self {
+        self.starttls = act;
+        self
     }
 
     fn act(&mut self, act: &Act) -> bool {
@@ -304,7 +314,17 @@ impl Model {
             }
             b"QUIT" => {
                 self.act(&self.table.quit.clone());
-                self.hung_up = self.hung_up.or((!self.silent).then_some(HangUp::Close));
+                if !self.silent {
+                    self.hung_up.get_or_insert(HangUp::Close);
+                }
+            }
+            b"STARTTLS" => {
+                let act = self.starttls.clone();
+                self.act(&act);
+                self.wants_tls = act.is(220);
+            }
+            b"AUTH" => {
+                self.act(&Act::Reply(235, 1));
             }
             b"RSET" => {
                 self.act(&Act::Reply(250, 1));
@@ -346,7 +366,7 @@ impl Peer for Model {
         if !std::mem::replace(&mut self.greeted, true) {
             self.act(&self.table.greeting.clone());
         }
-        while self.hung_up.is_none() {
+        while self.hung_up.is_none() && !self.wants_tls {
             if self.data {
                 if !self.content() {
                     break;
@@ -362,5 +382,14 @@ impl Peer for Model {
 
     fn hung_up(&self) -> Option<HangUp> {
         self.hung_up
+    }
+
+    fn wants_tls(&self) -> bool {
+        self.wants_tls
+    }
+
+    fn tls_established(&mut self) {
+        self.wants_tls = false;
+        self.greeted = self.greeted && self.starttls.is(220);
     }
 }

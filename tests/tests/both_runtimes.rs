@@ -1,4 +1,5 @@
 //! One program, two runtimes: the same source compiles and behaves alike over either client.
+#![cfg(unix)]
 
 use std::{
     io::{BufRead, BufReader, Write},

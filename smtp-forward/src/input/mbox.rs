@@ -70,7 +70,7 @@ impl Scan {
         self.at += length;
     }
 
-    fn end(&mut self, pieces: &mut Vec<(u64, u64)>) {
+    fn end(&self, pieces: &mut Vec<(u64, u64)>) {
         if let Some(start) = self.begun {
             pieces.push((start, self.at.saturating_sub(self.empty_line).max(start)));
         }

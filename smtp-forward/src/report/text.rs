@@ -48,11 +48,15 @@ pub(super) fn write(out: &mut String, told: &Told) {
     if let Some(path) = &told.sender {
         let from =
             told.sender_field.map(|field| format!(" (from the message's {field})")).unwrap_or_default();
-        line(out, format_args!("  from    {}{}", sender(path), styled(FAINT, &from)));
+        line(out, format_args!("  from    {}{}", printable(&sender(path)), styled(FAINT, &from)));
     }
     if !told.recipient_fields.is_empty() {
         let count = told.report.recipients.len();
-        let fields = told.recipient_fields.join(", ");
+        let mut fields = told.recipient_fields.join(", ");
+        if told.recipient_fields.contains(&"Bcc") {
+            // The message is sent as it is: whoever gets it can read this.
+            fields.push_str("; Bcc stays in the message");
+        }
         let plural = if count == 1 { "" } else { "s" };
         line(
             out,
@@ -151,7 +155,7 @@ fn write_recipient(out: &mut String, report: &RecipientReport) {
         format_args!(
             "  {} {}  {}",
             styled(style, &word),
-            recipient(&report.recipient.path),
+            printable(&recipient(&report.recipient.path)),
             styled(FAINT, &format!("{code} {}{place}", one_line(&text)))
         ),
     );

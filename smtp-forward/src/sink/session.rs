@@ -111,7 +111,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             if flight.is_empty() {
                 return self.stream.flush().await;
             }
-            let written = self.stream.write(flight).await?;
+            // Who does not read is as idle as who does not speak.
+            let written = timeout(self.shared.config.limits.idle, self.stream.write(flight)).await??;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

@@ -118,10 +118,22 @@ fn hanging_up_in_each_phase_is_75() {
         assert_eq!(done.code, 75, "{length}: {done:?}");
         assert_ne!(done.object()["outcome"], "delivered");
     }
-    // The content was handed over, or may have been: nobody knows.
-    let done = send(&scripted(&["220 x", "250 x", "250 ok", "250 ok", "354 go", ""]), &[]);
-    assert!(matches!(done.code, 75 | 76), "{done:?}");
-    assert_ne!(done.object()["outcome"], "delivered");
+}
+
+#[test]
+fn what_may_have_been_delivered_is_uncertain_and_goes_nowhere_else() {
+    // R63, D25, law 9
+    for last in ["HANGUP", "2 rubbish"] {
+        let second = Sink::start(&["--discard"]);
+        let target = scripted(&["220 x", "250-x\r\n250 8BITMIME", "250 ok", "250 ok", "354 go", last]);
+        let done = send(&target, &["--target", &second.endpoint, "--failover", "until-decided"]);
+        assert_eq!(done.code, 75, "{done:?}");
+        let object = done.object();
+        assert_eq!(object["outcome"], "uncertain");
+        assert_eq!(object["recipients"][0]["phase"], "end");
+        assert_eq!(object["recipients"][0]["local"], true);
+        assert!(second.is_empty());
+    }
 }
 
 #[test]

@@ -179,10 +179,10 @@ fn a_file_that_shrinks_while_it_is_read_is_65_and_never_ends_well() {
     let (_folder, message) = file(
         b"Subject: x\r\n\r\n".iter().copied().chain(b"0123456789\r\n".repeat(400_000)).collect::<Vec<_>>(),
     );
-    let sink = Sink::start(&["--latency", "700ms"]);
+    let sink = Sink::start(&["--latency", "1500ms"]);
     let cut = message.clone();
     let cutter = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(1_200));
+        std::thread::sleep(std::time::Duration::from_millis(2_500));
         fs::OpenOptions::new().write(true).open(cut).unwrap().set_len(1_000_000).unwrap();
     });
     let done = run([

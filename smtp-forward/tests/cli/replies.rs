@@ -150,7 +150,7 @@ fn a_message_takes_two_round_trips_with_pipelining_and_four_without() {
         // Greeting, hello, the transaction; QUIT may add one.
         let flights = trips + 2;
         assert!(elapsed >= latency * flights, "{elapsed:?}");
-        assert!(elapsed < latency * (flights + 2) + Duration::from_millis(400), "{elapsed:?}");
+        assert!(elapsed < latency * (flights + 2) + Duration::from_secs(5), "{elapsed:?}");
     }
 }
 

@@ -196,7 +196,7 @@ pub(crate) fn send(target: &str, arguments: &[&str]) -> Run {
 
 /// A server that says these replies, one per line it gets, the first as a greeting; then it hangs up.
 ///
-/// A line of a script may hold several lines. After a 354, lines up to the dot are content.
+/// A line of a script may hold several lines. After a 354, lines up to the dot are content. `HANGUP` is to say nothing and go.
 pub(crate) fn scripted(script: &[&str]) -> String {
     let script: Vec<String> = script.iter().map(|line| (*line).to_owned()).collect();
     serve(move |stream| {
@@ -214,6 +214,9 @@ pub(crate) fn scripted(script: &[&str]) -> String {
                         break;
                     }
                 }
+            }
+            if reply == "HANGUP" {
+                return;
             }
             in_content = reply.starts_with("354");
             if stream.write_all(format!("{reply}\r\n").as_bytes()).is_err() {

@@ -62,7 +62,7 @@ impl Engine {
             }
             Severity::Permanent
                 if hello == Hello::Ehlo
-                    && self.channel == Channel::Plain
+                    && !self.awaits_second_hello() // M69
                     && matches!(reply.code().get(), 500 | 501 | 502 | 504 | 550) =>
             {
                 self.send_hello(now, Hello::Helo); // D21
@@ -72,6 +72,11 @@ impl Engine {
             }
             Severity::Intermediate => self.unexpected(now, Phase::Hello, reply),
         }
+    }
+
+    /// STARTTLS is done: a server that refuses to go on from here is not asked in an older way.
+    fn awaits_second_hello(&self) -> bool {
+        self.channel != Channel::Plain && self.config.security.mode != TlsMode::Implicit
     }
 
     /// The ladder of M58-M71, as far as one connection sees it.
