@@ -217,8 +217,12 @@ fn transcripts() -> Vec<Transcript> {
     read.into_iter().flatten().collect()
 }
 
-/// Plays all of them, several at a time; every failure is shown.
-fn play_all(how: &str, list: &[&Transcript], play: impl Fn(&Transcript) -> Result<(), String> + Sync) {
+/// Plays all of them, several at a time; every failure is told.
+fn play_all(
+    how: &str,
+    list: &[&Transcript],
+    play: impl Fn(&Transcript) -> Result<(), String> + Sync,
+) -> Vec<String> {
     let began = Instant::now();
     let share = list.len().div_ceil(8).max(1);
     let failures: Vec<String> = std::thread::scope(|scope| {
@@ -232,29 +236,29 @@ fn play_all(how: &str, list: &[&Transcript], play: impl Fn(&Transcript) -> Resul
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     eprintln!("{how}: {} transcripts, {} failed, {:?}", list.len(), failures.len(), began.elapsed());
-    assert!(
-        failures.is_empty(),
-        "\n{how}: {} of {} differ\n\n{}",
-        failures.len(),
-        list.len(),
-        failures.join("\n")
-    );
+    failures.into_iter().map(|failure| format!("{how}: {failure}")).collect()
+}
+
+fn no_failures(failures: &[String]) {
+    assert!(failures.is_empty(), "\n{} differ\n\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]
 fn in_memory_whole() {
     let list = transcripts();
-    play_all("in memory, whole", &list.iter().collect::<Vec<_>>(), |transcript| {
+    let failures = play_all("in memory, whole", &list.iter().collect::<Vec<_>>(), |transcript| {
         transcript.compare(&simulation::play(transcript, &Split::Whole))
     });
+    no_failures(&failures);
 }
 
 #[test]
 fn in_memory_octet_by_octet() {
     let list = transcripts();
-    play_all("in memory, octet by octet", &list.iter().collect::<Vec<_>>(), |transcript| {
+    let failures = play_all("in memory, octet by octet", &list.iter().collect::<Vec<_>>(), |transcript| {
         transcript.compare(&simulation::play(transcript, &Split::bytes()))
     });
+    no_failures(&failures);
 }
 
 #[test]
@@ -269,6 +273,7 @@ fn over_loopback() {
         }
     }
     eprintln!("in simulated time only: {left_out:?}");
+    let mut failures = Vec::new();
     for runner in RUNNERS {
         let (left_out, list): (Vec<&Transcript>, Vec<&Transcript>) =
             real.iter().copied().partition(|transcript| runner.leaves_out(transcript).is_some());
@@ -277,7 +282,8 @@ fn over_loopback() {
         if !why.is_empty() {
             eprintln!("{} leaves out {}: {why:?}", runner.name(), left_out.len());
         }
-        play_all(&format!("over loopback, {}", runner.name()), &list, |transcript| {
+        let how = format!("over loopback, {}", runner.name());
+        failures.extend(play_all(&how, &list, |transcript| {
             let servers = Loopback::serve(transcript).map_err(|error| error.to_string())?;
             let failover = transcript.failover.unwrap_or(Failover::UntilUsable);
             let report = runner.send(transcript.plan(servers.port(), failover, None), transcript);
@@ -287,8 +293,9 @@ fn over_loopback() {
                 Err(amiss) => played.amiss.push(amiss),
             }
             transcript.compare(&played)
-        });
+        }));
     }
+    no_failures(&failures);
 }
 
 #[test]
