@@ -578,7 +578,8 @@ impl Engine {
 
     /// `Closed` is the last event; output that is still queued is the connection's last words.
     fn close(&mut self, error: Option<Error>) {
-        self.ended_in.get_or_insert(error.as_ref().and_then(Error::phase).unwrap_or(Phase::Quit));
+        let decided_in = error.as_ref().and_then(Error::phase).unwrap_or(Phase::Quit);
+        self.ended_in.get_or_insert(decided_in);
         self.closed = true;
         self.usable = false;
         self.timer.stop();

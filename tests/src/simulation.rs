@@ -283,6 +283,10 @@ impl<'a> Simulation<'a> {
         self.listen(); // the server wakes first
         if client.is_some_and(|at| at <= self.clock.now()) {
             self.delivery.handle_timeout(self.clock.now());
+            // Law 3: a deadline that is due again at once would spin.
+            if self.delivery.poll_timeout().is_some_and(|again| again <= self.clock.now()) {
+                self.played.amiss.push(format!("the deadline at {:?} is still due", self.clock.elapsed()));
+            }
         }
         true
     }

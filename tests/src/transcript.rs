@@ -53,27 +53,31 @@
 //! `plaintext` (fell back to it), `secret in clear` or `bare lf` behind it. Then `next`, whether a further target would be tried: `no`,
 //! `yes`, or `until_decided` where that depends. `elapsed`, the simulated time, is optional.
 
+mod header;
+mod verdict;
+
 use std::{
-    collections::VecDeque,
-    fmt::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use smtp_proto::{
-    Config, Disposition, Endpoint, Envelope, Error, Failover, Notice, Plan, Recipient, Report, Sender,
-    address::{ForwardPath, Mailbox, ReversePath},
-    body::{BareCr, BareLf, Facts, LongLine, Nul, Scanner},
-    config::{EightBit, Protocol, TlsMode},
-    sasl::{AuthPolicy, Credentials, Mechanism},
+    Config, Endpoint, Envelope, Error, Failover, Plan, Recipient, Sender,
+    address::Mailbox,
+    body::{Facts, Scanner},
+    config::{Protocol, TlsMode},
+    error::Unsendable,
+    sasl::Credentials,
 };
 
 use crate::{
     driver::Source,
     secure::{Certificates, Mischief, Secure},
-    server::{HangUp, Mismatch, Peer, Script, duration, unescape},
+    server::{HangUp, Peer, Script},
 };
+
+pub use self::verdict::{Played, Said};
 
 /// The name the client verifies.
 const NAME: &str = "mx.example";
@@ -131,7 +135,7 @@ impl Message {
         }
         let mut scanner = Scanner::new(config.line_breaks);
         let facts = scanner.update(&self.body).and_then(|()| scanner.finish());
-        facts.map(Some).map_err(|refused| Error::Unsendable(smtp_proto::error::Unsendable::Content(refused)))
+        facts.map(Some).map_err(|refused| Error::Unsendable(Unsendable::Content(refused)))
     }
 
     /// What must arrive: lines end in CRLF, the last one too, and a lone CR has become a blank.
@@ -221,165 +225,6 @@ impl Transcript {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let shown = Path::new("tests/transcripts").join(path.file_name().unwrap_or_default());
         Self::parse(shown, &text)
-    }
-
-    fn parse(path: PathBuf, text: &str) -> Result<Self, String> {
-        let config = Config::new("client.example".parse().map_err(|_| "a name")?);
-        let mut transcript = Self {
-            path,
-            config,
-            messages: vec![Message::new()],
-            sessions: vec![Session::Dialogue(Vec::new())],
-            forwarded: None,
-            remote: false,
-            failover: None,
-            text: text.to_owned(),
-            targets: 1,
-            total_timeout: None,
-            no_server_name: false,
-            tls_server: TlsServer::Sound,
-            expected: Vec::new(),
-        };
-        let mut section = 0;
-        for (number, line) in (1..).zip(text.lines()) {
-            let amiss = |what: String| format!("{}:{number}: {what}", transcript.path.display());
-            match (line, section) {
-                ("---", _) => section += 1,
-                (line, _) if line.starts_with('#') || line.is_empty() => {}
-                (line, 0) => {
-                    let (key, value) = line
-                        .split_once(':')
-                        .map(|(key, value)| (key, value.strip_prefix(' ').unwrap_or(value)))
-                        .ok_or_else(|| amiss("no `key: value`".to_owned()))?;
-                    let amiss = amiss(format!("not understood: {line}"));
-                    transcript.set(key, value).ok_or(amiss)?;
-                }
-                (line, 1) => {
-                    if !line.starts_with("*: connect") {
-                        Script::of_lines([line]).map_err(amiss)?;
-                    }
-                    transcript.dialogue(number, line);
-                }
-                (line, _) => transcript.expected.push((number, line.to_owned())),
-            }
-        }
-        if section != 2 {
-            return Err(format!("{}: three sections are wanted", transcript.path.display()));
-        }
-        // No dialogue: no connection is made.
-        transcript
-            .sessions
-            .retain(|session| !matches!(session, Session::Dialogue(steps) if steps.is_empty()));
-        for message in &mut transcript.messages {
-            if message.recipients.is_empty() {
-                message
-                    .recipients
-                    .push("bob@example.net".parse::<Mailbox>().map_err(|_| "an address")?.into());
-            }
-            if message.body.is_empty() && !text.contains("body:") {
-                message.body = b"Subject: s\r\n\r\nbody\r\n".to_vec();
-            }
-        }
-        Ok(transcript)
-    }
-
-    fn dialogue(&mut self, number: usize, line: &str) {
-        let session = match line {
-            "*: connect" => Session::Dialogue(Vec::new()),
-            "*: connect refused" => Session::Refused,
-            "*: connect hangs" => Session::Hangs,
-            _ => {
-                if let Some(Session::Dialogue(steps)) = self.sessions.last_mut() {
-                    steps.push((number, line.to_owned()));
-                }
-                return;
-            }
-        };
-        self.sessions.push(session);
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Option<()> {
-        let yes = || (value == "yes").then_some(());
-        let config = &mut self.config;
-        let breaks = &mut config.line_breaks;
-        let message = self.messages.last_mut()?;
-        match (key, value) {
-            ("hostname", _) => config.client_name = value.parse().ok()?,
-            ("protocol", "lmtp") => config.protocol = Protocol::Lmtp,
-            ("tls", _) => {
-                let mut words = value.split(' ');
-                config.security.mode = match words.next()? {
-                    "off" => TlsMode::Off,
-                    "starttls" => TlsMode::StartTls,
-                    "implicit" => TlsMode::Implicit,
-                    _ => return None,
-                };
-                config.security.required = words.next().is_some_and(|word| word == "required");
-            }
-            ("tls-server", _) => {
-                self.tls_server = match value {
-                    "wrong name" => TlsServer::WrongName,
-                    "hangs up" => TlsServer::Amiss(Mischief::HangUpInHandshake),
-                    "silent" => TlsServer::Amiss(Mischief::Silent),
-                    "alert" => TlsServer::Amiss(Mischief::Garbage(b"\x15\x03\x03\x00\x02\x02\x28")),
-                    "plaintext" => TlsServer::Amiss(Mischief::Garbage(b"250 ok\r\n")),
-                    "corrupt" => TlsServer::Amiss(Mischief::CorruptAfterHandshake),
-                    _ => return None,
-                };
-            }
-            ("server-name", "none") => self.no_server_name = true,
-            ("auth", _) => (config.auth, self.forwarded) = auth(value)?,
-            ("mail-auth", _) => config.mail_auth_param = yes().is_some(),
-            ("pipelining", "off") => config.pipelining = false,
-            ("eight-bit", "send") => {
-                (config.eight_bit_body, config.eight_bit_header) = (EightBit::Send, EightBit::Send);
-            }
-            ("bare-cr", "crlf") => breaks.bare_cr = BareCr::Crlf,
-            ("bare-cr", "reject") => breaks.bare_cr = BareCr::Reject,
-            ("bare-cr", "pass") => breaks.bare_cr = BareCr::Pass,
-            ("bare-lf", "reject") => breaks.bare_lf = BareLf::Reject,
-            ("nul", "pass") => breaks.nul = Nul::Pass,
-            ("long-line", "reject") => breaks.long_line = LongLine::Reject,
-            ("timeout", _) => {
-                let (phase, time) = value.split_once(' ')?;
-                let time = duration(time)?;
-                let timeouts = &mut config.timeouts;
-                *match phase {
-                    "total" => self.total_timeout.insert(time),
-                    "connect" => &mut timeouts.connect,
-                    "greeting" => &mut timeouts.greeting,
-                    "command" => &mut timeouts.command,
-                    "body" => &mut timeouts.body,
-                    "submission" => &mut timeouts.submission,
-                    "reset" => &mut timeouts.reset,
-                    "quit" => &mut timeouts.quit,
-                    _ => return None,
-                } = time;
-            }
-            ("link", "remote") => self.remote = true,
-            ("targets", _) => self.targets = value.parse().ok()?,
-            ("failover", "until_decided") => self.failover = Some(Failover::UntilDecided),
-            ("from", "<>") => message.sender.path = ReversePath::Null,
-            ("from", _) => message.sender.path = value.parse::<Mailbox>().ok()?.into(),
-            ("to", _) => message.recipients.push(Recipient::new(value.parse::<ForwardPath>().ok()?)),
-            ("body", _) => message.body.extend(unescape(value)),
-            ("source", _) => {
-                message.known = false;
-                message.source = match value {
-                    "streamed" => Ending::Complete,
-                    "fails" => Ending::Fails,
-                    "stalls" => Ending::Stalls,
-                    "cancelled" => Ending::Cancelled,
-                    _ => return None,
-                };
-            }
-            ("size", _) => message.sender.declared_size = Some(value.parse().ok()?),
-            ("smtputf8", _) => message.sender.smtputf8 = yes().is_some(),
-            ("requiretls", _) => message.sender.require_tls = yes().is_some(),
-            ("message", "") => self.messages.push(Message::new()),
-            _ => return None,
-        }
-        Some(())
     }
 
     // ---- what runners want -------------------------------------------------------------------------------------------------------
@@ -473,96 +318,6 @@ impl Transcript {
             })
             .collect()
     }
-
-    // ---- the verdict -------------------------------------------------------------------------------------------------------------
-
-    /// Compares what was played with what is written.
-    ///
-    /// # Errors
-    /// The differences, to be read by people.
-    pub fn compare(&self, played: &Played) -> Result<(), String> {
-        let mut out = String::new();
-        for (session, said) in self.sessions.iter().zip(&played.sessions) {
-            let Session::Dialogue(steps) = session else { continue };
-            self.compare_dialogue(&mut out, steps, said);
-        }
-        for surplus in played.sessions.iter().skip(self.sessions.len()) {
-            let _ = writeln!(out, "{}: one more connection was made: {surplus:?}", self.path.display());
-        }
-        if played.sessions.len() < self.sessions.len() {
-            let _ = writeln!(out, "{}: the client did not connect again", self.path.display());
-        }
-        for amiss in &played.amiss {
-            let _ = writeln!(out, "{}: {amiss}", self.path.display());
-        }
-        self.compare_report(&mut out, played);
-        if out.is_empty() { Ok(()) } else { Err(out) }
-    }
-
-    fn compare_dialogue(&self, out: &mut String, steps: &[(usize, String)], said: &Said) {
-        let path = self.path.display();
-        if let Some(Mismatch { step, got }) = &said.mismatch {
-            let last = steps.last().map_or(0, |(number, _)| *number);
-            let number = steps.get(*step).map_or(last + 1, |(number, _)| *number);
-            let _ = writeln!(out, "{path}:{number}: the client does not keep to the dialogue");
-            for (number, line) in steps.iter().take(*step).skip(step.saturating_sub(4)) {
-                let _ = writeln!(out, "  {number:4} {line}");
-            }
-            if let Some((number, line)) = steps.get(*step) {
-                let _ = writeln!(out, "- {number:4} {line}");
-            }
-            for line in got.lines().take(4) {
-                let _ = writeln!(out, "+      {line}");
-            }
-        } else {
-            for amiss in &said.amiss {
-                let _ = writeln!(out, "{path}: bad manners: {amiss}");
-            }
-            for (message, content) in self.messages.iter().zip(&said.contents) {
-                if self.messages.len() == 1 && *content != message.normalised() {
-                    let _ = writeln!(out, "{path}: other content arrived: \"{}\"", content.escape_ascii());
-                }
-            }
-        }
-    }
-
-    fn compare_report(&self, out: &mut String, played: &Played) {
-        let left_out = |line: &str| {
-            (played.next.is_none() && line.starts_with("next: "))
-                || (played.elapsed.is_none() && line.starts_with("elapsed: "))
-        };
-        let expected: Vec<_> = self.expected.iter().filter(|(_, line)| !left_out(line)).collect();
-        let mut actual: VecDeque<(String, String)> = VecDeque::new();
-        for (who, disposition) in &played.recipients {
-            let text = disposition.status().text.replace('\n', "\\n");
-            actual.push_back((format!("{who}: {}", verdict(disposition)), format!(" \"{text}\"")));
-        }
-        actual.extend(played.attempts.iter().map(|line| (format!("session: {line}"), String::new())));
-        actual.extend(played.next.iter().map(|next| (format!("next: {next}"), String::new())));
-        if expected.iter().any(|(_, line)| line.starts_with("elapsed: "))
-            && let Some(elapsed) = played.elapsed
-        {
-            actual.push_back((format!("elapsed: {}", shown(elapsed)), String::new()));
-        }
-        let mut lines = expected.iter();
-        loop {
-            let (want, got) = (lines.next(), actual.pop_front());
-            let got = got.map(|(line, text)| match want {
-                Some((_, want)) if want.ends_with('"') => line + &text,
-                _ => line,
-            });
-            match (want, got) {
-                (None, None) => return,
-                (Some((_, want)), Some(got)) if *want == got => {}
-                (want, got) => {
-                    let at = want.map_or_else(String::new, |(number, _)| format!(":{number}"));
-                    let _ = writeln!(out, "{}{at}: the report differs", self.path.display());
-                    let _ = want.map(|(number, want)| writeln!(out, "- {number:4} {want}"));
-                    let _ = got.map(|got| writeln!(out, "+      {got}"));
-                }
-            }
-        }
-    }
 }
 
 /// The server of a session, with TLS in reserve.
@@ -594,93 +349,4 @@ impl Peer for Server {
     fn reads(&self) -> bool {
         self.0.reads()
     }
-}
-
-/// What came of one session.
-#[derive(Debug, Default)]
-pub struct Said {
-    /// Where the client left the dialogue.
-    pub mismatch: Option<Mismatch>,
-    /// The contents, decoded.
-    pub contents: Vec<Vec<u8>>,
-    /// Objections to how it was kept.
-    pub amiss: Vec<String>,
-}
-
-/// What came of a transcript.
-#[derive(Debug, Default)]
-pub struct Played {
-    /// The sessions, in order.
-    pub sessions: Vec<Said>,
-    /// Address and outcome of each recipient.
-    pub recipients: Vec<(String, Disposition)>,
-    /// One line for each attempt.
-    pub attempts: Vec<String>,
-    /// Whether another target would be tried.
-    pub next: Option<String>,
-    /// Simulated time.
-    pub elapsed: Option<Duration>,
-    /// What else is amiss.
-    pub amiss: Vec<String>,
-}
-
-impl Played {
-    /// Takes over what a report says.
-    pub fn report(&mut self, report: &Report) {
-        for recipient in &report.recipients {
-            let who = recipient.recipient.path.to_string();
-            let who = who.trim_start_matches('<').trim_end_matches('>').to_owned();
-            self.recipients.push((who, recipient.disposition.clone()));
-        }
-        self.attempts.extend(report.attempts.iter().map(|attempt| {
-            let error = attempt.error.as_ref();
-            let mut line = error.map_or_else(
-                || "ok".to_owned(),
-                |error| format!("{} {}", error.kind().name(), attempt.phase),
-            );
-            line += if attempt.tls.is_some() { ", tls" } else { "" };
-            line += if attempt.fell_back_to_plaintext { ", plaintext" } else { "" };
-            for (notice, text) in
-                [(Notice::SecretInClear, ", secret in clear"), (Notice::BareLfInReply, ", bare lf")]
-            {
-                line += if attempt.notices.contains(&notice) { text } else { "" };
-            }
-            line
-        }));
-    }
-}
-
-/// `delivered 250 2.0.0`, `deferred 450 4.4.2 mail, local`.
-fn verdict(disposition: &Disposition) -> String {
-    let status = disposition.status();
-    let mut line = format!("{} {} {}", disposition.name(), status.code, status.enhanced);
-    if let Some(failure) = disposition.failure() {
-        let _ = write!(line, " {}", failure.phase);
-    }
-    if status.local { line + ", local" } else { line }
-}
-
-fn shown(time: Duration) -> String {
-    match time.as_secs() {
-        seconds if seconds % 60 == 0 && seconds > 0 => format!("{}m", seconds / 60),
-        seconds => format!("{seconds}s"),
-    }
-}
-
-fn auth(value: &str) -> Option<(AuthPolicy, Option<Credentials>)> {
-    let (word, rest) = value.split_once(' ').unwrap_or((value, ""));
-    let (user, password) =
-        if rest.is_empty() { ("test", "testpass") } else { rest.split_once(' ').unwrap_or((rest, "")) };
-    let credentials = Credentials::Password { user: user.into(), password: password.into() };
-    Some(match word {
-        "plain" => (AuthPolicy::Mechanism(Mechanism::Plain, credentials), None),
-        "login" => (AuthPolicy::Mechanism(Mechanism::Login, credentials), None),
-        "external" => {
-            let identity = Credentials::External { identity: rest.into() };
-            (AuthPolicy::Mechanism(Mechanism::External, identity), None)
-        }
-        "auto" => (AuthPolicy::Auto(credentials), None),
-        "forward" => (AuthPolicy::Forward, (!rest.is_empty()).then_some(credentials)),
-        _ => return None,
-    })
 }

@@ -310,3 +310,29 @@ fn every_transcript_cites_its_rows_and_pins_something_of_its_own() {
         }
     }
 }
+
+#[test]
+fn a_difference_is_shown_by_file_and_line() {
+    let text = "# R8\n---\nS: 220 mx\nC: HELO client.example\nS: 250 mx\n---\nbob@example.net: delivered 250 2.0.0\nnext: no\n";
+    let transcript = Transcript::parse("x.txt".into(), text).unwrap();
+    let shown = transcript.compare(&simulation::play(&transcript, &Split::Whole)).unwrap_err();
+    let dialogue = "x.txt:4: the client does not keep to the dialogue
+     3 S: 220 mx
+-    4 C: HELO client.example
++      C: EHLO client.example
+";
+    assert!(shown.starts_with(dialogue), "{shown}");
+    let report = "x.txt:7: the report differs
+-    7 bob@example.net: delivered 250 2.0.0
++      bob@example.net: deferred 450 4.4.2 hello, local
+x.txt:8: the report differs
+-    8 next: no
++      session: network hello
+";
+    assert!(shown.contains(report), "{shown}");
+
+    let amiss = Transcript::parse("x.txt".into(), "# R8\nprotocol: uucp\n---\n---\n").unwrap_err();
+    assert_eq!(amiss, "x.txt:2: not understood: protocol: uucp");
+    let amiss = Transcript::parse("x.txt".into(), "# R8\n---\nX: what\n---\n").unwrap_err();
+    assert_eq!(amiss, "x.txt:3: not a step: X: what");
+}
