@@ -199,7 +199,12 @@ fn a_file_that_shrinks_while_it_is_read_is_65_and_never_ends_well() {
     ]);
     cutter.join().unwrap();
     assert_eq!(done.code, 65, "{done:?}");
-    assert_ne!(done.object()["outcome"], "delivered");
+    let object = done.object();
+    assert_ne!(object["outcome"], "delivered");
+    // Nothing was wrong with the target.
+    let attempt = &object["attempts"][0];
+    assert_eq!((&attempt["kind"], &attempt["phase"]), (&"usable".into(), &"body".into()), "{object}");
+    assert!(attempt["detail"].as_str().unwrap().contains("source"), "{object}");
     assert!(sink.is_empty());
     assert_eq!(fs::read_dir(sink.maildir().join("new")).unwrap().count(), 0);
 }
