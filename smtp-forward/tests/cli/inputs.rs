@@ -131,6 +131,17 @@ fn a_maildir_is_all_its_messages() {
 }
 
 #[test]
+fn an_empty_maildir_is_nothing_to_send_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["new", "cur", "tmp"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let done = run(["send", "--target", "tcp://127.0.0.1:24", folder.path().to_str().unwrap()]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.is_empty() && done.err.contains("nothing to send"), "{done:?}");
+}
+
+#[test]
 fn an_mbox_is_all_its_messages() {
     let separator = "From a@b Thu Jan  1 00:00:00 2026\n";
     let (_folder, mbox) =
