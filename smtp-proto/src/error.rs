@@ -1,4 +1,4 @@
-//! What went wrong, by whose fault (DESIGN: errors blame by type).
+//! What went wrong, by whose fault (ARCHITECTURE.md: results are values).
 
 use std::{io, sync::Arc};
 
