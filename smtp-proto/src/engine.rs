@@ -16,7 +16,9 @@
 mod mail;
 mod opening;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Instant};
+
+use zeroize::Zeroizing;
 
 use crate::{
     Phase,
@@ -107,20 +109,24 @@ enum Quit {
     Sent,
 }
 
-#[derive(Debug)]
 pub(crate) struct Engine {
     config: Arc<Config>,
     link: Link,
     parser: reply::Parser,
     /// The value of `sent` when the reply being read began to arrive.
     reply_began: Option<u64>,
+    /// The notice about bare LF is out; one is enough.
+    bare_lf_seen: bool,
     expected: VecDeque<Pending>,
     /// Octets of outstanding commands.
     outstanding: usize,
     /// Replies read; with the phase, it tells one wait from the next.
     answered: u64,
 
-    pub(crate) out: Vec<u8>,
+    /// Wiped when let go of: it may hold a secret.
+    pub(crate) out: Zeroizing<Vec<u8>>,
+    /// A secret was written to `out`.
+    secret_queued: bool,
     pub(crate) queued: u64,
     pub(crate) given: u64,
     pub(crate) sent: u64,
@@ -167,10 +173,12 @@ impl Engine {
             link,
             parser: reply::Parser::new(),
             reply_began: None,
+            bare_lf_seen: false,
             expected: VecDeque::new(),
             outstanding: 0,
             answered: 0,
-            out: Vec::new(),
+            out: Zeroizing::default(),
+            secret_queued: false,
             queued: 0,
             given: 0,
             sent: 0,
@@ -293,6 +301,11 @@ impl Engine {
         self.events.pop_front()
     }
 
+    /// Whether a secret was written since this was asked last.
+    pub(crate) fn take_secret_queued(&mut self) -> bool {
+        std::mem::take(&mut self.secret_queued)
+    }
+
     pub(crate) fn notice(&mut self, notice: Notice) {
         self.events.push_back(Event::Notice(notice));
     }
@@ -341,7 +354,7 @@ impl Engine {
         }
         self.transcript.note(now, || format!("writing failed: {cause}"));
         self.write_failed = Some(Arc::new(cause));
-        self.out = Vec::new();
+        self.out = Zeroizing::default();
         // A reply may have been sent already (R55); it, or the end of the file, comes soon.
         self.timer.start(Phase::Quit, now, &self.config.timeouts);
     }
@@ -396,9 +409,13 @@ impl Engine {
 
     fn on_reply(&mut self, now: Instant, reply: Reply, began: u64) {
         self.transcript.server(now, &reply);
-        if reply.bare_lf() {
+        if reply.bare_lf() && !std::mem::replace(&mut self.bare_lf_seen, true) {
             self.notice(Notice::BareLfInReply);
         }
+        let reply = match self.expected.front().map(|head| head.what) {
+            Some(Expect::Hello(_) | Expect::Auth) => reply,
+            _ => reply.shortened(),
+        };
         let closing = reply.code().get() == 421;
         let Some(head) = self.expected.front().copied() else {
             return self.on_unasked_reply(now, reply);
@@ -492,6 +509,7 @@ impl Engine {
         let before = self.out.len();
         command.encode(&mut self.out)?;
         let octets = self.out.len() - before;
+        self.secret_queued |= redacted.is_some();
         self.transcript.client(now, self.out.get(before..).unwrap_or_default(), redacted);
         self.queued += octets as u64;
         self.expect(what, octets);
@@ -568,7 +586,7 @@ impl Engine {
         let courtesy = matches!(error, Error::Peer(_) | Error::Tls(_))
             && self.quit == Quit::Sent
             && self.transactions.is_empty();
-        self.out = Vec::new();
+        self.out = Zeroizing::default();
         self.dropped = Some(matches!(error, Error::Tls(_)));
         self.lose_all(phase, &error);
         // What ended the session first is the reason that counts.
@@ -611,6 +629,25 @@ impl Engine {
             self.timer.start(phase, now, &self.config.timeouts);
             self.timer_serial = self.answered;
         }
+    }
+}
+
+/// Where it stands; never what it holds for others: output, events, the dialogue.
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("phase", &self.phase())
+            .field("channel", &self.channel)
+            .field("capabilities", &self.capabilities)
+            .field("expected", &self.expected)
+            .field("queued", &self.queued)
+            .field("given", &self.given)
+            .field("sent", &self.sent)
+            .field("quit", &self.quit)
+            .field("closed", &self.closed)
+            .field("transactions", &self.transactions)
+            .field("timer", &self.timer)
+            .finish_non_exhaustive()
     }
 }
 

@@ -192,12 +192,10 @@ impl Engine {
     /// One step of the newest transaction; false when it has to wait.
     pub(super) fn step(&mut self, now: Instant) -> bool {
         let Some(transaction) = self.transactions.back() else { return false };
-        let hopeless = transaction.is_hopeless();
         match transaction.stage {
-            Stage::Mail if transaction.refusal.is_some() || (transaction.complete && hopeless) => {
-                // Unsendable, or nobody to send to: not a word of it on the wire.
-                transaction.complete && self.finish_quietly()
-            }
+            // Unsendable, or nobody to send to: not a word of it on the wire.
+            Stage::Mail if transaction.complete && transaction.is_hopeless() => self.finish_quietly(),
+            Stage::Mail if transaction.refusal.is_some() => false,
             Stage::Mail => self.step_mail(now),
             Stage::Rcpt(index) => self.step_rcpt(now, index),
             Stage::DataDue => self.step_data(now),
