@@ -38,9 +38,7 @@ impl Network for System {
     fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
         Box::pin(async move {
             let found = tokio::net::lookup_host((host, port)).await;
-            found
-                .map(Iterator::collect)
-                .map_err(|error| ResolveError::new(not_found(&error), error.to_string()))
+            found.map(Iterator::collect).map_err(|error| ResolveError::from_lookup(&error))
         })
     }
 
@@ -78,29 +76,6 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
             "abstract sockets are known to Linux only; use a path",
         ))
     }
-}
-
-/// Whether a failed lookup means that the name does not exist (M101) rather than that the answer could not be had (M102).
-///
-/// The standard library keeps of `getaddrinfo` only the text of `gai_strerror`, which is not localised unless the program calls
-/// `setlocale`. What is not recognised is temporary.
-fn not_found(error: &io::Error) -> bool {
-    /// `EAI_NONAME` and `EAI_NODATA` in the words of glibc, musl, macOS and the BSDs.
-    const WORDS: [&str; 6] = [
-        "Name or service not known",
-        "No address associated with hostname",
-        "Name does not resolve",
-        "Name has no usable address",
-        "nodename nor servname provided, or not known",
-        "hostname nor servname provided, or not known",
-    ];
-    if cfg!(windows) {
-        // WSAHOST_NOT_FOUND, WSANO_DATA
-        return matches!(error.raw_os_error(), Some(11001 | 11004));
-    }
-    // With an errno it is EAI_SYSTEM: something on this machine.
-    let text = error.to_string();
-    error.raw_os_error().is_none() && WORDS.iter().any(|words| text.contains(words))
 }
 
 /// Acknowledges what was read at once.
@@ -161,27 +136,5 @@ impl AsyncWrite for Socket {
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_name_known_to_be_missing_is_not_found() {
-        // M101, M102
-        let rows = [
-            ("failed to lookup address information: Name or service not known", true),
-            ("failed to lookup address information: No address associated with hostname", true),
-            ("failed to lookup address information: Name does not resolve", true),
-            ("failed to lookup address information: Temporary failure in name resolution", false),
-            ("failed to lookup address information: Non-recoverable failure in name resolution", false),
-            ("failed to lookup address information: Try again", false),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(not_found(&io::Error::other(text)), expected && cfg!(unix), "{text}");
-        }
-        assert!(!not_found(&io::Error::from_raw_os_error(24)));
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     endpoint::Endpoint,
     envelope::{Envelope, Sender},
     error::{BodyError, Disposition, Error, Failure},
+    lookup::ResolveError,
     plan::{Peer, Plan, Target},
     policy::{self, Next, Scope},
     reply::Reply,
@@ -48,25 +49,6 @@ pub enum Action {
     Answer(RecipientId, Reply),
     /// All is known. Nothing follows.
     Finish(Report),
-}
-
-/// Why a name could not be looked up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-#[non_exhaustive]
-pub struct ResolveError {
-    /// The name does not exist (M101); otherwise the lookup may work later (M102).
-    pub not_found: bool,
-    /// The resolver's words.
-    pub message: String,
-}
-
-impl ResolveError {
-    /// From what a resolver knows.
-    #[must_use]
-    pub fn new(not_found: bool, message: impl Into<String>) -> Self {
-        Self { not_found, message: message.into() }
-    }
 }
 
 /// The least time an address gets before the next one is tried.
@@ -312,9 +294,7 @@ impl Delivery {
             return;
         }
         let result = match result {
-            Ok(addresses) if addresses.is_empty() => {
-                Err(ResolveError { not_found: true, message: "the name has no address".to_owned() })
-            }
+            Ok(addresses) if addresses.is_empty() => Err(ResolveError::new(true, "the name has no address")),
             other => other,
         };
         match result {

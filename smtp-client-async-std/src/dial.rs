@@ -1,0 +1,138 @@
+//! Names to addresses, addresses to sockets.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use async_std::net::TcpStream;
+use futures_io::{AsyncRead, AsyncWrite};
+#[cfg(unix)]
+use {async_std::os::unix::net::UnixStream, std::path::Path};
+
+use smtp_proto::{Peer, ResolveError};
+
+use crate::clock::{Task, spawn_blocking};
+
+/// Where addresses and transports come from: the operating system, or a test.
+pub(crate) trait Network {
+    type Transport: AsyncRead + AsyncWrite + Unpin + Send;
+
+    fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>>;
+
+    fn connect(&self, peer: Peer) -> Task<io::Result<Self::Transport>>;
+}
+
+/// The operating system's resolver and sockets.
+#[derive(Debug)]
+pub(crate) struct System;
+
+impl Network for System {
+    type Transport = Socket;
+
+    fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
+        Box::pin(async move {
+            // The standard library's, since async-std's own lookup puts other words around the error.
+            let found = spawn_blocking(move || (host, port).to_socket_addrs()).await;
+            found.map(Iterator::collect).map_err(|error| ResolveError::from_lookup(&error))
+        })
+    }
+
+    fn connect(&self, peer: Peer) -> Task<io::Result<Socket>> {
+        Box::pin(async move {
+            match peer {
+                Peer::Tcp(address) => {
+                    let socket = TcpStream::connect(address).await?;
+                    // One write is one flight; nothing is gained by waiting for more.
+                    socket.set_nodelay(true)?;
+                    Ok(Socket::Tcp(socket))
+                }
+                #[cfg(unix)]
+                Peer::Unix(path) => connect_unix(&path).await.map(Socket::Unix),
+                other => Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!("no such transport here: {other}"),
+                )),
+            }
+        })
+    }
+}
+
+#[cfg(unix)]
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let Some(name) = path.to_str().and_then(|path| path.strip_prefix('@')) else {
+        return UnixStream::connect(path).await;
+    };
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        // Abstract names begin with NUL, unix(7).
+        UnixStream::connect(format!("\0{name}")).await
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "abstract sockets are known to Linux only; use a path",
+        ))
+    }
+}
+
+/// Acknowledges what was read at once.
+///
+/// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged, and we
+/// would wait 40 ms with that. The kernel forgets the wish, so it is said after each read; where it fails, it was only a wish.
+fn acknowledge(socket: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => {
+                let read = Pin::new(&mut *socket).poll_read(cx, buf);
+                if read.is_ready() {
+                    acknowledge(socket);
+                }
+                read
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_write(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+        }
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_close(cx),
+            #[cfg(unix)]
+            Self::Unix(socket) => Pin::new(socket).poll_close(cx),
+        }
+    }
+}

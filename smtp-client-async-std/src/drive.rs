@@ -1,0 +1,263 @@
+//! The loop: a machine, a transport, a source and a clock.
+//!
+//! Nothing here knows SMTP. Everything that is under way lives in [`Drive`], so dropping the future that polls it closes the transport
+//! and ends all waiting, wherever it stands.
+
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::BodyError, transcript::Line};
+
+use crate::{
+    clock::{Alarm, Clock, Task, yield_now},
+    dial::Network,
+    message::{Message, Source},
+};
+
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
+/// Read at a time, into a buffer that lives no longer than the call. It is cleared for each, so it is small; replies are smaller still.
+const READ: usize = 4 * 1024;
+/// Turns without a pause; then others get theirs, and the runtime looks at the sockets (R55).
+const TURNS: u32 = 32;
+
+/// A transport, where there is one.
+struct Wire<T> {
+    transport: Option<T>,
+    /// Nothing more can be read.
+    ended: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+    const fn new(transport: Option<T>) -> Self {
+        Self { transport, ended: false }
+    }
+
+    /// Reads once; whether anything came of it.
+    fn poll_read(&mut self, cx: &mut Context<'_>, clock: &impl Clock, delivery: &mut Delivery) -> bool {
+        let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return false };
+        let mut space = [0; READ];
+        let read = match Pin::new(transport).poll_read(cx, &mut space) {
+            Poll::Pending => return false,
+            Poll::Ready(read) => read.map(|read| space.get(..read).unwrap_or_default()),
+        };
+        match read {
+            Ok([]) => {
+                self.ended = true;
+                delivery.handle_closed(clock.now(), None);
+            }
+            Ok(octets) => delivery.handle_input(clock.now(), octets),
+            Err(cause) => {
+                self.ended = true;
+                delivery.handle_closed(clock.now(), Some(cause));
+            }
+        }
+        true
+    }
+
+    /// Writes once; whether anything came of it. The result is reported before anything that is read later.
+    fn poll_write(&mut self, cx: &mut Context<'_>, clock: &impl Clock, delivery: &mut Delivery) -> bool {
+        let Some(transport) = self.transport.as_mut() else { return false };
+        let octets = delivery.transmit();
+        if octets.is_empty() {
+            return false;
+        }
+        match Pin::new(transport).poll_write(cx, octets) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => delivery.handle_write_failed(clock.now(), io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(written)) => delivery.handle_transmitted(clock.now(), written),
+            Poll::Ready(Err(cause)) => delivery.handle_write_failed(clock.now(), cause),
+        }
+        true
+    }
+}
+
+/// A lookup or a connect, where one is under way.
+enum Dialling<T> {
+    Nothing,
+    Lookup(Task<Result<Vec<SocketAddr>, ResolveError>>),
+    Connect(Task<io::Result<T>>),
+}
+
+/// What became of the content arm in a turn.
+#[derive(PartialEq, Eq)]
+enum Fed {
+    /// Nothing was wanted, or nothing is there yet.
+    Nothing,
+    /// Something was taken.
+    Some,
+    /// Something was taken, and more may be had and is wanted at once.
+    More,
+}
+
+/// One delivery under way.
+struct Drive<'a, N: Network + Clock> {
+    network: &'a N,
+    delivery: Delivery,
+    source: Source,
+    wire: Wire<N::Transport>,
+    dialling: Dialling<N::Transport>,
+    alarm: Alarm,
+    observer: Option<&'a (dyn Fn(&Line) + Send + Sync)>,
+    /// Why the source could not give what it should.
+    failure: Option<io::Error>,
+}
+
+/// Carries a delivery out. The error is the source's.
+pub(crate) async fn deliver<N: Network + Clock>(
+    network: &N,
+    delivery: Delivery,
+    source: Source,
+    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
+) -> (Report, Option<io::Error>) {
+    let mut drive = Drive {
+        network,
+        delivery,
+        source,
+        wire: Wire::new(None),
+        dialling: Dialling::Nothing,
+        alarm: Alarm::default(),
+        observer,
+        failure: None,
+    };
+    let mut turns = 0;
+    loop {
+        if let Some(report) = drive.obey() {
+            return (report, drive.failure);
+        }
+        poll_fn(|cx| drive.poll_turn(cx)).await;
+        turns += 1;
+        if turns % TURNS == 0 {
+            yield_now().await;
+        }
+    }
+}
+
+/// A delivery without a message, to see what a target is like.
+pub(crate) async fn probe<N: Network + Clock>(
+    network: &N,
+    plan: Arc<Plan>,
+    target: usize,
+    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
+) -> Probe {
+    let began = network.now();
+    let nothing = Message::from_bytes(Vec::new()).into_source();
+    let (report, _) = deliver(network, Delivery::probe(began, plan, target), nothing, observer).await;
+    report.into_probe(network.now().saturating_duration_since(began))
+}
+
+impl<N: Network + Clock> Drive<'_, N> {
+    /// Does what the delivery asks for, until it asks for nothing more.
+    fn obey(&mut self) -> Option<Report> {
+        loop {
+            while let Some(line) = self.delivery.poll_transcript() {
+                if let Some(observer) = self.observer {
+                    observer(&line);
+                }
+            }
+            match self.delivery.poll_action()? {
+                Action::Resolve { host, port } => {
+                    self.dialling = Dialling::Lookup(self.network.resolve(host, port));
+                }
+                Action::Connect(peer) => self.dialling = Dialling::Connect(self.network.connect(peer)),
+                Action::Disconnect => {
+                    self.wire = Wire::new(None);
+                    self.dialling = Dialling::Nothing;
+                    self.source.release();
+                }
+                Action::Rewind => {
+                    let rewound = self.source.rewind();
+                    self.delivery.handle_rewound(self.network.now(), rewound);
+                }
+                Action::Answer(..) => {}
+                Action::Finish(report) => return Some(report),
+            }
+        }
+    }
+
+    /// Each arm once, in this order. Ready when something came of any of them; otherwise every arm that may has registered to wake.
+    ///
+    /// Actions that an arm caused wait until the turn is over; until then the delivery has nothing to write and wants no content.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut progress = self.poll_dialling(cx);
+        progress |= self.wire.poll_read(cx, self.network, &mut self.delivery);
+        let fed = self.poll_content(cx);
+        progress |= fed != Fed::Nothing;
+        if fed != Fed::More {
+            // One write a flight: only when nothing more is to be had for it.
+            progress |= self.wire.poll_write(cx, self.network, &mut self.delivery);
+        }
+        progress |= self.poll_deadline(cx, progress);
+        if progress { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.dialling {
+            Dialling::Nothing => return false,
+            Dialling::Lookup(lookup) => {
+                let Poll::Ready(result) = lookup.as_mut().poll(cx) else { return false };
+                self.dialling = Dialling::Nothing;
+                self.delivery.handle_resolved(self.network.now(), result);
+            }
+            Dialling::Connect(connect) => {
+                let Poll::Ready(result) = connect.as_mut().poll(cx) else { return false };
+                self.dialling = Dialling::Nothing;
+                let result = result.map(|transport| self.wire = Wire::new(Some(transport)));
+                self.delivery.handle_connected(self.network.now(), result);
+            }
+        }
+        true
+    }
+
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Fed {
+        let credit = self.delivery.body_credit();
+        if credit == 0 {
+            return Fed::Nothing;
+        }
+        let Poll::Ready(chunk) = self.source.poll_chunk(cx, credit) else { return Fed::Nothing };
+        let taken = match chunk {
+            Ok([]) => {
+                self.source.release();
+                self.delivery.finish_body(self.network.now())
+            }
+            Ok(octets) => self.delivery.write_body(self.network.now(), octets),
+            Err(cause) => {
+                self.delivery.fail_body(self.network.now(), &cause);
+                self.failure = Some(cause);
+                Ok(())
+            }
+        };
+        if let Err(error @ BodyError::SizeMismatch { .. }) = taken {
+            self.failure = Some(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        if self.delivery.body_credit() > 0 {
+            return Fed::More;
+        }
+        Fed::Some
+    }
+
+    /// Time passes also where something else always happens first.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, busy: bool) -> bool {
+        let deadline = self.delivery.poll_timeout();
+        let passed = if busy {
+            deadline.is_some_and(|deadline| deadline <= self.network.now())
+        } else {
+            self.alarm.poll(cx, self.network, deadline).is_ready()
+        };
+        if passed {
+            self.delivery.handle_timeout(self.network.now());
+        }
+        passed
+    }
+}

@@ -1,0 +1,178 @@
+//! Time and octets in memory: nothing here sleeps, and time moves only when nothing else can.
+
+use std::{
+    collections::VecDeque,
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::clock::{Clock, Task};
+
+/// A clock, and the executor that moves it.
+#[derive(Clone, Debug)]
+pub(super) struct Time(Arc<Mutex<Sleepers>>);
+
+#[derive(Debug)]
+struct Sleepers {
+    now: Instant,
+    waiting: Vec<(Instant, Waker)>,
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Sleepers { now: Instant::now(), waiting: Vec::new() })))
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Time {
+    /// Polls until nothing moves, then lets time pass to where somebody wakes.
+    pub(super) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut future = pin!(future);
+        loop {
+            while woken.0.swap(false, Ordering::SeqCst) {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    return output;
+                }
+            }
+            let until = self.0.lock().unwrap().waiting.iter().map(|(until, _)| *until).min();
+            let until = until.expect("everybody waits, and nobody for the clock");
+            self.advance(until.saturating_duration_since(self.now()));
+        }
+    }
+
+    pub(super) fn advance(&self, time: Duration) {
+        let mut sleepers = self.0.lock().unwrap();
+        sleepers.now += time;
+        let now = sleepers.now;
+        for (_, waker) in sleepers.waiting.extract_if(.., |(until, _)| *until <= now) {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn sleep(&self, time: Duration) -> Task<()> {
+        self.sleep_until(self.now() + time)
+    }
+}
+
+impl Clock for Time {
+    fn now(&self) -> Instant {
+        self.0.lock().unwrap().now
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Task<()> {
+        let time = self.clone();
+        Box::pin(std::future::poll_fn(move |cx| {
+            let mut sleepers = time.0.lock().unwrap();
+            if deadline <= sleepers.now {
+                return Poll::Ready(());
+            }
+            sleepers.waiting.push((deadline, cx.waker().clone()));
+            Poll::Pending
+        }))
+    }
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Pipe {
+    octets: VecDeque<u8>,
+    capacity: usize,
+    closed: bool,
+    waiting: Vec<Waker>,
+}
+
+impl Pipe {
+    fn new(capacity: usize) -> Arc<Mutex<Self>> {
+        let pipe = Self { octets: VecDeque::new(), capacity, closed: false, waiting: Vec::new() };
+        Arc::new(Mutex::new(pipe))
+    }
+
+    fn wake(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        self.waiting.push(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// One end of a transport in memory. Dropping it closes both directions.
+#[derive(Debug)]
+pub(super) struct Duplex {
+    input: Arc<Mutex<Pipe>>,
+    output: Arc<Mutex<Pipe>>,
+}
+
+/// Both ends; each direction holds so many octets.
+pub(super) fn duplex(capacity: usize) -> (Duplex, Duplex) {
+    let (up, down) = (Pipe::new(capacity), Pipe::new(capacity));
+    (Duplex { input: Arc::clone(&down), output: Arc::clone(&up) }, Duplex { input: up, output: down })
+}
+
+impl AsyncRead for Duplex {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = self.input.lock().unwrap();
+        if pipe.octets.is_empty() && !pipe.closed {
+            return pipe.wait(cx);
+        }
+        let read = io::Read::read(&mut pipe.octets, buf);
+        pipe.wake();
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Duplex {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = self.output.lock().unwrap();
+        if pipe.closed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = buf.len().min(pipe.capacity - pipe.octets.len());
+        if written == 0 {
+            return pipe.wait(cx);
+        }
+        pipe.octets.extend(&buf[..written]);
+        pipe.wake();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut pipe = self.output.lock().unwrap();
+        pipe.closed = true;
+        pipe.wake();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Duplex {
+    fn drop(&mut self) {
+        for pipe in [&self.input, &self.output] {
+            let mut pipe = pipe.lock().unwrap();
+            pipe.closed = true;
+            pipe.wake();
+        }
+    }
+}
