@@ -24,8 +24,9 @@ use crate::{
     reply::Reply,
     report::{Attempt, Found, RecipientReport, Report},
     sasl::Credentials,
+    timer,
     transaction::{RecipientId, TransactionReport},
-    transcript::Line,
+    transcript::{self, Line},
 };
 
 /// What the adapter is asked to do. Exhaustive on purpose: a new action must break every adapter's build.
@@ -173,7 +174,7 @@ impl Delivery {
     fn start_target(&mut self, now: Instant) {
         let Some(target) = self.current() else { return self.finish() };
         let timeout = target.config.timeouts.duration(Phase::Connect);
-        self.connect_deadline = now.checked_add(timeout).unwrap_or(now + LEAST_PER_ADDRESS);
+        self.connect_deadline = timer::after(now, timeout);
         self.after_tls_failure = false;
         self.addresses.clear();
         let target = self.current().map(|target| target.endpoint.clone());
@@ -227,6 +228,7 @@ impl Delivery {
 
     fn next_target(&mut self, now: Instant) {
         self.target += 1;
+        self.peer = None;
         if self.target >= self.plan.targets.len() || self.found.is_some() {
             return self.finish();
         }
@@ -272,7 +274,7 @@ impl Delivery {
                         let timeout = self.current().map_or(LEAST_PER_ADDRESS, |target| {
                             target.config.timeouts.duration(Phase::Connect)
                         });
-                        self.connect_deadline = now.checked_add(timeout).unwrap_or(now + LEAST_PER_ADDRESS);
+                        self.connect_deadline = timer::after(now, timeout);
                         self.addresses.clear();
                         self.connect(now, peer);
                     }
@@ -301,7 +303,6 @@ impl Delivery {
                 self.next_address(now);
             }
             Err(ResolveError { not_found, message }) => {
-                self.peer = None;
                 let error = Error::Resolve { not_found, message: message.into() };
                 self.attempt_failed(now, error, Scope::Target);
             }
@@ -374,7 +375,6 @@ impl Delivery {
         }
         match self.state {
             State::Resolving if self.connect_deadline <= now => {
-                self.peer = None;
                 self.actions.push_back(Action::Disconnect);
                 self.attempt_failed(now, Error::Timeout(Phase::Connect), Scope::Target);
             }
@@ -398,7 +398,6 @@ impl Delivery {
     /// # Errors
     /// As [`Connection::write_body`]. After an error other than [`BodyError::NotWanted`] the delivery ends by itself.
     pub fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
-        self.content_taken = true;
         self.with_body(now, |connection| connection.write_body(now, data))
     }
 
@@ -407,7 +406,6 @@ impl Delivery {
     /// # Errors
     /// As [`write_body`](Self::write_body).
     pub fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
-        self.content_taken = true;
         self.with_body(now, |connection| {
             connection.finish_body(now)?;
             // One message a connection (M41): QUIT rides behind the end mark where PIPELINING allows it.
@@ -507,6 +505,7 @@ impl Delivery {
         act: impl FnOnce(&mut Connection) -> Result<(), BodyError>,
     ) -> Result<(), BodyError> {
         let result = self.connection.as_mut().map_or(Err(BodyError::NotWanted), act);
+        self.content_taken |= !matches!(result, Err(BodyError::NotWanted));
         self.pump(now);
         result
     }
@@ -528,6 +527,8 @@ impl Delivery {
         }
         if let Some(connection) = self.connection.as_mut() {
             self.lines.extend(std::iter::from_fn(|| connection.poll_transcript()));
+            // As the connection does with those that nobody fetches.
+            self.lines.drain(..self.lines.len().saturating_sub(transcript::KEPT));
             if matches!(self.state, State::Lingering { .. }) && connection.transmit().is_empty() {
                 self.stop_lingering(now);
             }
@@ -621,7 +622,7 @@ impl Delivery {
             attempt.tls = tls;
             attempt.error = error;
         }
-        self.state = State::Lingering { until: now + quit_timeout };
+        self.state = State::Lingering { until: timer::after(now, quit_timeout) };
         // `pump` goes on from here as soon as there is nothing left to write.
     }
 
