@@ -319,7 +319,8 @@ impl Delivery {
             return self.attempt_failed(now, error, Scope::Address);
         }
         let Some(target) = self.current() else { return };
-        let config = Arc::clone(if self.after_tls_failure { &target.plaintext } else { &target.config });
+        let config =
+            if self.after_tls_failure { target.without_starttls() } else { Arc::clone(&target.config) };
         let link = Link {
             local: self.peer.as_ref().is_some_and(Peer::is_local),
             after_tls_failure: self.after_tls_failure,

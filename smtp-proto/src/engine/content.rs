@@ -21,7 +21,7 @@ impl Engine {
         let before = self.out.len();
         let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
         let given = transaction.taken.saturating_add(data.len() as u64);
-        if let Some(declared) = transaction.sender.content.map(|facts| facts.octets)
+        if let Some(declared) = transaction.declared
             && given > declared
         {
             return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
@@ -46,7 +46,7 @@ impl Engine {
         let before = self.out.len();
         let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
         let given = transaction.taken;
-        if let Some(declared) = transaction.sender.content.map(|facts| facts.octets)
+        if let Some(declared) = transaction.declared
             && given != declared
         {
             return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
@@ -127,10 +127,8 @@ impl Engine {
             }
         }
         if let Some(index) = index
-            && let Some(Fate::Decided(disposition)) = self
-                .transaction(id)
-                .and_then(|transaction| transaction.recipients.get(index))
-                .map(|r| &r.fate)
+            && let Some(Fate::Decided(disposition)) =
+                self.transaction(id).and_then(|transaction| transaction.recipients.get(index))
         {
             let disposition = disposition.clone();
             self.events.push_back(Event::Decided(id, RecipientId(index), disposition)); // R64

@@ -14,7 +14,7 @@ use crate::{
     envelope::{Envelope, Recipient, Sender},
     error::{Disposition, Error, Failure, NoTransaction, NotReady, Unsendable},
     reply::{Reply, Severity},
-    transaction::{Fate, RecipientId, RecipientState, Stage, Transaction, TransactionId, TransactionReport},
+    transaction::{Fate, RecipientId, Stage, Transaction, TransactionId, TransactionReport},
 };
 
 impl Engine {
@@ -86,10 +86,11 @@ impl Engine {
         }
         let id = TransactionId(self.next_id);
         self.next_id += 1;
-        let mut transaction = Transaction::new(id, sender, self.turns);
-        match self.fit(&transaction.sender, recipients) {
-            Ok((path, parameters)) => {
-                transaction.path = path;
+        let declared = sender.content.map(|facts| facts.octets);
+        let mut transaction = Transaction::new(id, declared, self.turns);
+        match self.fit(&sender, recipients) {
+            Ok((converted, parameters)) => {
+                transaction.path = Some(converted.unwrap_or(sender.path));
                 transaction.parameters = parameters;
             }
             Err(unsendable) => {
@@ -100,12 +101,13 @@ impl Engine {
         Ok(id)
     }
 
-    /// MAIL as this server can take it, or why it cannot (R14: no parameter that was not offered).
+    /// MAIL as this server can take it, or why it cannot: the path where it must be another one, and the parameters (R14: none that was
+    /// not offered).
     fn fit(
         &self,
         sender: &Sender,
         recipients: &[Recipient],
-    ) -> Result<(ReversePath, MailParameters), Unsendable> {
+    ) -> Result<(Option<ReversePath>, MailParameters), Unsendable> {
         let offered = &self.capabilities;
         let mut parameters = MailParameters::default();
         if sender.require_tls {
@@ -127,11 +129,11 @@ impl Engine {
             || recipients.iter().any(|recipient| !recipient.path.is_ascii())
             || facts.is_some_and(|facts| facts.eight_bit_header)
             || (sender.smtputf8 && (facts.is_none() || recipients.is_empty()));
-        let mut path = sender.path.clone();
+        let mut converted = None;
         if needed && offered.smtputf8() {
             parameters.smtputf8 = true;
         } else if needed {
-            path = path.to_ascii().map_err(Unsendable::Sender)?; // M80, R3
+            converted = Some(sender.path.to_ascii().map_err(Unsendable::Sender)?); // M80, R3
             if facts.is_some_and(|facts| facts.eight_bit_header)
                 && self.config.eight_bit_header == EightBit::Strict
             {
@@ -152,7 +154,7 @@ impl Engine {
         if self.config.mail_auth_param && self.authenticated {
             parameters.auth = Some(ReversePath::Null); // D23, R113
         }
-        Ok((path, parameters))
+        Ok((converted, parameters))
     }
 
     fn check_require_tls(&self) -> Result<bool, Unsendable> {
@@ -171,19 +173,19 @@ impl Engine {
         let Some(transaction) = self.transactions.back_mut() else { return RecipientId(0) };
         let index = transaction.recipients.len();
         let failure = |error| Fate::Decided(Disposition::failed(Failure::new(Phase::Rcpt, error)));
-        let (path, fate) = if let Some(refusal) = &transaction.refusal {
-            (recipient.path, Fate::Decided(Disposition::failed(refusal.clone())))
+        let fate = if let Some(refusal) = &transaction.refusal {
+            Fate::Decided(Disposition::failed(refusal.clone()))
         } else if let Some(limit) = limit.filter(|limit| index >= *limit as usize) {
-            (recipient.path, failure(Error::Unsendable(Unsendable::TooManyRecipients { limit }))) // R201
+            failure(Error::Unsendable(Unsendable::TooManyRecipients { limit })) // R201
         } else if transaction.parameters.smtputf8 || recipient.path.is_ascii() {
-            (recipient.path, Fate::Unsent)
+            Fate::Unsent(recipient.path)
         } else {
             match recipient.path.to_ascii() {
-                Ok(path) => (path, Fate::Unsent), // R173, B11
-                Err(error) => (recipient.path, failure(Error::Unsendable(Unsendable::Recipient(error)))), // M81
+                Ok(path) => Fate::Unsent(path), // R173, B11
+                Err(error) => failure(Error::Unsendable(Unsendable::Recipient(error))), // M81
             }
         };
-        transaction.recipients.push(RecipientState { path, fate });
+        transaction.recipients.push(fate);
         RecipientId(index)
     }
 
@@ -218,9 +220,9 @@ impl Engine {
             self.send_short(now, &Command::Reset, Expect::Reset); // R56: only after a refused transaction
             return true;
         }
-        let Some(transaction) = self.transactions.back() else { return false };
-        let (id, path, parameters) =
-            (transaction.id, transaction.path.clone(), transaction.parameters.clone());
+        let Some(transaction) = self.transactions.back_mut() else { return false };
+        let (id, parameters) = (transaction.id, transaction.parameters.clone());
+        let Some(path) = transaction.path.take() else { return false };
         let command = Command::Mail { path: &path, parameters: &parameters };
         let sent = self.send(now, &command, None, Expect::Mail(id));
         let Some(transaction) = self.transactions.back_mut() else { return false };
@@ -235,32 +237,28 @@ impl Engine {
         let room = self.room(512);
         let Some(transaction) = self.transactions.back_mut() else { return false };
         let id = transaction.id;
-        let path = match transaction.recipients.get(index) {
+        let path = match transaction.recipients.get_mut(index) {
             None if transaction.complete => {
                 transaction.stage = Stage::DataDue;
                 return true;
             }
             None => return false,
-            Some(recipient) if !matches!(recipient.fate, Fate::Unsent) => {
+            Some(Fate::Unsent(_)) if !room => return false,
+            Some(fate) => {
                 transaction.stage = Stage::Rcpt(index + 1);
-                return true;
+                if !matches!(fate, Fate::Unsent(_)) {
+                    return true;
+                }
+                let Fate::Unsent(path) = std::mem::replace(fate, Fate::Asked) else { return true };
+                path
             }
-            Some(_) if !room => return false,
-            Some(recipient) => recipient.path.clone(),
         };
         let sent = self.send(now, &Command::Rcpt { path: &path }, None, Expect::Rcpt(id, index));
-        let Some(transaction) = self.transactions.back_mut() else { return false };
-        transaction.stage = Stage::Rcpt(index + 1);
-        match sent {
-            Ok(()) => {
-                if let Some(recipient) = transaction.recipients.get_mut(index) {
-                    recipient.fate = Fate::Asked;
-                }
-            }
-            Err(error) => {
-                let failure = Failure::new(Phase::Rcpt, too_long("RCPT", error));
-                transaction.decide(index, Disposition::failed(failure));
-            }
+        if let Err(error) = sent
+            && let Some(transaction) = self.transactions.back_mut()
+        {
+            let failure = Failure::new(Phase::Rcpt, too_long("RCPT", error));
+            transaction.decide(index, Disposition::failed(failure));
         }
         true
     }
@@ -327,8 +325,8 @@ impl Engine {
             return; // R139: MAIL was refused, so this says nothing
         }
         if reply.severity() == Severity::Positive {
-            if let Some(recipient) = transaction.recipients.get_mut(index) {
-                recipient.fate = Fate::Accepted; // R38: 251 and 252 too
+            if let Some(fate) = transaction.recipients.get_mut(index) {
+                *fate = Fate::Accepted; // R38: 251 and 252 too
             }
         } else {
             let cause = Error::Refused { phase: Phase::Rcpt, reply: reply.clone() };
