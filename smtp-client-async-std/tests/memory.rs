@@ -50,7 +50,7 @@ fn large_file() -> tempfile::NamedTempFile {
 #[test]
 fn a_large_message_passes_in_bounded_memory() {
     block_on(async {
-        // DESIGN section 6: the source is a generator or a file and the sink counts, so nobody else holds the content.
+        // ARCHITECTURE.md, speed: the source is a generator or a file and the sink counts, so nobody else holds the content.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
         let client = Client::new(plan(&[&endpoint], &config()));

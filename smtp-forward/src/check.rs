@@ -49,6 +49,9 @@ struct Trouble {
     detail: String,
 }
 
+/// What `send` does where TLS is optional and fails (M65).
+const IN_PLAINTEXT: &str = "connect again and deliver in plaintext";
+
 /// Looks at every target.
 pub(crate) async fn run(args: &cli::Check) -> Result<Status, Failure> {
     if args.connect.target.is_empty() {
@@ -61,7 +64,7 @@ pub(crate) async fn run(args: &cli::Check) -> Result<Status, Failure> {
     let (mut usable, mut policy) = (0, false);
     for (index, target) in targets.iter().enumerate() {
         let probe = client.probe(index).await;
-        let finding = Finding::new(target, &probe);
+        let finding = Finding::new(target, &probe, index + 1 < targets.len());
         // What `send` gets past is no trouble.
         if finding.usable || falls_back(target, &probe) {
             usable += 1;
@@ -93,10 +96,11 @@ fn falls_back(target: &Target, probe: &Probe) -> bool {
 }
 
 impl<'a> Finding<'a> {
-    fn new(target: &Target, probe: &'a Probe) -> Self {
+    /// `others`: more targets follow this one.
+    fn new(target: &Target, probe: &'a Probe, others: bool) -> Self {
         let certificate = match (&probe.tls, &probe.error) {
             (Some(tls), _) if tls.verified => Some("verified".to_owned()),
-            (_, Some(Error::Tls(TlsError::Failed(cause)))) => Some(printable(&cause.to_string())),
+            (_, Some(error @ Error::Tls(TlsError::Failed(_)))) => Some(error.full_text()),
             _ => None,
         };
         let auth = match (&target.config.auth, &probe.error) {
@@ -125,7 +129,7 @@ impl<'a> Finding<'a> {
             certificate,
             mechanisms: probe.capabilities.auth_mechanisms().collect(),
             auth,
-            send: would(target, probe),
+            send: would(target, probe, others),
             error: probe.error.as_ref().map(|error| Trouble {
                 phase: error.phase().map_or("", Phase::name),
                 kind: error.kind().name(),
@@ -137,17 +141,23 @@ impl<'a> Finding<'a> {
     }
 }
 
-fn would(target: &Target, probe: &Probe) -> &'static str {
+fn would(target: &Target, probe: &Probe, others: bool) -> &'static str {
     match &probe.error {
         _ if probe.usable && probe.tls.is_some() => "deliver over TLS",
         _ if probe.usable => "deliver in plaintext",
-        _ if falls_back(target, probe) => "connect again and deliver in plaintext",
-        Some(Error::Auth(AuthError::Sasl(SaslError::NotConfidential(_)))) => {
+        _ if falls_back(target, probe) => IN_PLAINTEXT,
+        // Nothing was refused, so another target may follow (D4).
+        Some(Error::Auth(AuthError::Sasl(SaslError::NotConfidential(_)))) if others => {
             "send no secret in clear, and try the next target"
         }
+        Some(Error::Auth(AuthError::Sasl(SaslError::NotConfidential(_)))) => {
+            "send no secret in clear, and defer the message"
+        }
         Some(Error::Auth(_)) => "defer the message: the credentials do not work",
-        Some(_) => "try the next target",
-        None => "try the next target",
+        _ if others => "try the next target",
+        // The last target's error decides (M40).
+        Some(error) if error.is_permanent() => "reject the message",
+        _ => "defer the message",
     }
 }
 
@@ -166,7 +176,11 @@ fn text(index: usize, finding: &Finding<'_>, probe: &Probe) -> Result<String, st
     if index > 0 {
         out.push('\n');
     }
-    let (style, word) = if finding.usable { (GOOD, "usable") } else { (BAD, "not usable") };
+    let (style, word) = match finding.usable {
+        true => (GOOD, "usable"),
+        false if finding.send == IN_PLAINTEXT => (MIDDLING, "usable in plaintext only"),
+        false => (BAD, "not usable"),
+    };
     writeln!(out, "{}  {style}{word}{style:#}  ({})", finding.target, durations::human(probe.elapsed))?;
     let mut row = |name: &str, value: &str| writeln!(out, "  {name:<12}{value}");
     row("address", finding.address.as_deref().unwrap_or("not reachable"))?;
@@ -190,7 +204,10 @@ fn text(index: usize, finding: &Finding<'_>, probe: &Probe) -> Result<String, st
     for notice in &finding.notices {
         row("note", &format!("{MIDDLING}{}{MIDDLING:#}", printable(notice)))?;
     }
-    if let Some(error) = &finding.error {
+    // Where the row of TLS or auth has said it, that is enough.
+    if let Some(error) = finding.error.as_ref().filter(|error| {
+        ![&finding.certificate, &finding.auth].into_iter().flatten().any(|said| *said == error.detail)
+    }) {
         row("trouble", &format!("{MIDDLING}{}: {}{MIDDLING:#}", error.kind, printable(&error.detail)))?;
     }
     row("send would", finding.send)?;

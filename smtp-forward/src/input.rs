@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, Read, Seek as _, SeekFrom},
+    io::{self, BufRead as _, IsTerminal as _, Read, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     cli::InputKind,
     exit::{Failure, Status},
     maildir,
+    report::say,
 };
 
 mod mbox;
@@ -170,8 +171,17 @@ impl Input {
                 };
                 read().map_err(|error: io::Error| unreadable(mbox, &error))
             }
-            Self::Stdin => spool(io::stdin().lock())
-                .map_err(|error| Failure::because(Status::Unsendable, "standard input", &error)),
+            Self::Stdin => {
+                let stdin = io::stdin();
+                if stdin.is_terminal() {
+                    // Else it looks as if nothing happened.
+                    say(format_args!(
+                        "reading the message from the terminal; Ctrl-D on an empty line ends it"
+                    ));
+                }
+                spool(stdin.lock())
+                    .map_err(|error| Failure::because(Status::Unsendable, "standard input", &error))
+            }
         }
     }
 }

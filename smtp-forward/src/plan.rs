@@ -105,13 +105,14 @@ fn client_tls(connect: &cli::Connect) -> Result<Option<Arc<ClientConfig>>, Failu
     options = match &connect.ca {
         // M49: in place of the platform's.
         Some(file) => options
-            .root_ca_pem(&files::read(file)?)
-            .map_err(|error| Failure::because(Status::Config, file.display(), &error))?,
+            .root_ca_pem(&files::read("--ca", file)?)
+            .map_err(|error| Failure::because(Status::Config, format!("--ca {}", file.display()), &error))?,
         None => options.roots(certificates::platform_roots()),
     };
     if let (Some(cert), Some(key)) = (&connect.cert, &connect.key) {
-        options = options.client_identity_pem(&files::read(cert)?, &files::read(key)?).map_err(|error| {
-            Failure::because(Status::Config, format!("{} and {}", cert.display(), key.display()), &error)
+        let (chain, private) = (files::read("--cert", cert)?, files::read("--key", key)?);
+        options = options.client_identity_pem(&chain, &private).map_err(|error| {
+            Failure::because(Status::Config, files::pair("--cert", cert, "--key", key), &error)
         })?;
     }
     match options.build(certificates::provider()) {
@@ -170,7 +171,7 @@ fn external(connect: &cli::Connect) -> Result<Credentials, Failure> {
 fn account(connect: &cli::Connect) -> Result<Credentials, Failure> {
     let user = connect.user.clone().ok_or_else(|| Failure::usage("--auth needs --user"))?;
     let password = match &connect.password_file {
-        Some(file) => files::password(file)?,
+        Some(file) => files::password("--password-file", file)?,
         None => {
             use std::os::unix::ffi::OsStringExt as _;
             let value = std::env::var_os(PASSWORD_VARIABLE).filter(|value| !value.is_empty());

@@ -22,6 +22,10 @@ const DIALOGUE: &str = "smtp_forward::dialogue";
 
 /// Sends everything, one message after another.
 pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
+    if args.messages.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        // The second one would be an empty message.
+        return Err(Failure::usage("standard input can be read only once: name - once"));
+    }
     let transcript = match &args.transcript {
         Some(path) => {
             let made = Transcript::create(path);
@@ -50,7 +54,11 @@ pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
     let client = client(args, plan, transcript);
     let mut printer = Printer::new(args.format);
     let mut status = Status::Success;
-    for listed in input::list(&args.messages, args.input) {
+    let inputs = input::list(&args.messages, args.input);
+    if inputs.is_empty() {
+        warn!("nothing to send: there is no message in what the command line names");
+    }
+    for listed in inputs {
         let (told, one) = match listed {
             Ok(input) => send(args, &client, &input, capture.as_mut()).await,
             Err((name, failure)) => unread(args, name, &failure),

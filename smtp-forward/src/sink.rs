@@ -58,7 +58,7 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
         account: args
             .auth
             .as_ref()
-            .map(|account| Ok((account.user.clone(), files::password(&account.password_file)?)))
+            .map(|account| Ok((account.user.clone(), files::password("--auth", &account.password_file)?)))
             .transpose()?,
         latency: args.latency.unwrap_or_default(),
         records,
@@ -99,7 +99,8 @@ fn maildir(args: &cli::Sink) -> Result<Option<Maildir>, Failure> {
         return Ok(None);
     }
     let made = Maildir::create(&args.dir);
-    made.map(Some).map_err(|error| Failure::because(Status::Config, args.dir.display(), &error))
+    made.map(Some)
+        .map_err(|error| Failure::because(Status::Config, format!("--dir {}", args.dir.display()), &error))
 }
 
 /// The server's TLS, and the file with the authority to trust where that was made here: it lives as long as the sink.
@@ -107,8 +108,9 @@ fn server_tls(args: &cli::Sink) -> Result<(Tls, Option<tempfile::NamedTempFile>)
     let implicit = matches!(args.listen.endpoint(), Endpoint::Tls { .. });
     let (config, ca_file) = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => {
-            let config = server_config_pem(&files::read(cert)?, &files::read(key)?).map_err(|error| {
-                Failure::because(Status::Config, format!("{} and {}", cert.display(), key.display()), &error)
+            let (chain, private) = (files::read("--tls-cert", cert)?, files::read("--tls-key", key)?);
+            let config = server_config_pem(&chain, &private).map_err(|error| {
+                Failure::because(Status::Config, files::pair("--tls-cert", cert, "--tls-key", key), &error)
             })?;
             (config, None)
         }

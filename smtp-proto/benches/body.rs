@@ -1,4 +1,4 @@
-//! What the content path costs beside a plain copy of the same octets (DESIGN: at least 10 GiB/s on text in
+//! What the content path costs beside a plain copy of the same octets (the goal: at least 10 GiB/s on text in
 //! cache).
 
 use divan::{Bencher, black_box, counter::BytesCount};

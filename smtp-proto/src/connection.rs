@@ -2,6 +2,8 @@
 
 use std::{fmt, io, sync::Arc, time::Instant};
 
+use zeroize::{Zeroize as _, Zeroizing};
+
 use crate::{
     Phase,
     capability::Capabilities,
@@ -71,13 +73,12 @@ impl fmt::Display for Notice {
 /// The driver's loop: drain [`poll_event`](Self::poll_event); give content while [`body_credit`](Self::body_credit) is not 0; write
 /// what [`transmit`](Self::transmit) returns and report it by [`handle_transmitted`](Self::handle_transmitted) *before* reporting
 /// input that was read later; read; sleep no longer than [`poll_timeout`](Self::poll_timeout).
-#[derive(Debug)]
 pub struct Connection {
     engine: Engine,
     config: Arc<Config>,
     tls: Option<Tls>,
     /// Octets for the transport; `wire[out..]` is not taken yet.
-    wire: Vec<u8>,
+    wire: Zeroizing<Vec<u8>>,
     out: usize,
     /// Where the plaintext in `wire` begins in the engine's stream.
     base: u64,
@@ -109,7 +110,7 @@ impl Connection {
             engine: Engine::new(now, Arc::clone(&config), link, channel),
             config,
             tls: None,
-            wire: Vec::new(),
+            wire: Zeroizing::default(),
             out: 0,
             base: 0,
             marks: Vec::new(),
@@ -203,13 +204,19 @@ impl Connection {
             self.base + self.out as u64
         };
         self.engine.transmitted(now, sent, len);
+        if self.out == self.wire.len() && self.engine.out.is_empty() && self.engine.take_secret_queued() {
+            // R133: neither buffer is to keep what went through it.
+            self.clear_output();
+            self.wire.zeroize();
+            self.engine.out.zeroize();
+        }
         self.settle();
     }
 
     /// Writing failed. Reading goes on: the reason may be unread (R55).
     pub fn handle_write_failed(&mut self, now: Instant, cause: io::Error) {
         self.engine.write_failed(now, cause);
-        self.wire = Vec::new();
+        self.wire = Zeroizing::default();
         self.out = 0;
     }
 
@@ -264,7 +271,9 @@ impl Connection {
     /// # Errors
     /// [`BodyError::NotWanted`] when no content is wanted. The others end the transaction and the connection, without end mark (R54).
     pub fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
-        self.engine.write_body(now, data)
+        let taken = self.engine.write_body(now, data);
+        self.settle();
+        taken
     }
 
     /// The content is complete: the end mark may leave.
@@ -272,7 +281,9 @@ impl Connection {
     /// # Errors
     /// As [`write_body`](Self::write_body).
     pub fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
-        self.engine.finish_body(now)
+        let taken = self.engine.finish_body(now);
+        self.settle();
+        taken
     }
 
     /// The content cannot be completed: its source failed. The transport is dropped, the end mark is never sent (R54).
@@ -330,10 +341,7 @@ impl Connection {
     }
 
     fn refill(&mut self) {
-        self.wire.clear();
-        self.marks.clear();
-        self.out = 0;
-        self.base = self.engine.queued - self.engine.out.len() as u64;
+        self.clear_output();
         match &mut self.tls {
             None => std::mem::swap(&mut self.wire, &mut self.engine.out),
             Some(tls) => {
@@ -343,6 +351,14 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Everything in `wire` is out.
+    fn clear_output(&mut self) {
+        self.wire.clear();
+        self.marks.clear();
+        self.out = 0;
+        self.base = self.engine.queued - self.engine.out.len() as u64;
     }
 
     /// How many content octets are wanted now; 0: none.
@@ -418,10 +434,7 @@ impl Connection {
         if self.engine.is_closed() {
             self.settle_closed();
         } else if self.engine.is_idle() && self.out == self.wire.len() {
-            self.wire.clear();
-            self.out = 0;
-            self.base = self.engine.queued - self.engine.out.len() as u64;
-            self.marks.clear();
+            self.clear_output();
             self.wire.shrink_to(IDLE_BUFFER);
             self.engine.out.shrink_to(IDLE_BUFFER);
             self.plain = Vec::new();
@@ -437,7 +450,7 @@ impl Connection {
         self.plain = Vec::new();
         let orderly = !self.engine.is_dropped();
         if !orderly {
-            self.wire = Vec::new();
+            self.wire = Zeroizing::default();
             self.out = 0;
             self.marks.clear();
         }
@@ -448,5 +461,16 @@ impl Connection {
                 self.tls = None;
             }
         }
+    }
+}
+
+/// Never what is on its way: that may be a secret (R133), or mail.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("engine", &self.engine)
+            .field("tls", &self.tls)
+            .field("unsent", &(self.wire.len() - self.out))
+            .finish_non_exhaustive()
     }
 }

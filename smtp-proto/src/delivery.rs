@@ -3,6 +3,8 @@
 //! `Delivery` owns the plan, the envelope and at most one [`Connection`]. It asks its adapter for a handful of [`Action`]s and otherwise
 //! passes octets through. What to do after a failure is decided by the table in `policy.rs`; this file only carries it out.
 
+mod session;
+
 use std::{
     collections::VecDeque,
     io,
@@ -13,8 +15,8 @@ use std::{
 
 use crate::{
     Phase,
-    config::{Link, TlsMode},
-    connection::{Connection, Event, Notice},
+    config::Link,
+    connection::Connection,
     endpoint::Endpoint,
     envelope::{Envelope, Sender},
     error::{BodyError, Disposition, Error, Failure},
@@ -24,7 +26,8 @@ use crate::{
     reply::Reply,
     report::{Attempt, Found, RecipientReport, Report},
     sasl::Credentials,
-    transaction::{RecipientId, TransactionReport},
+    timer,
+    transaction::RecipientId,
     transcript::Line,
 };
 
@@ -173,7 +176,7 @@ impl Delivery {
     fn start_target(&mut self, now: Instant) {
         let Some(target) = self.current() else { return self.finish() };
         let timeout = target.config.timeouts.duration(Phase::Connect);
-        self.connect_deadline = now.checked_add(timeout).unwrap_or(now + LEAST_PER_ADDRESS);
+        self.connect_deadline = timer::after(now, timeout);
         self.after_tls_failure = false;
         self.addresses.clear();
         let target = self.current().map(|target| target.endpoint.clone());
@@ -227,6 +230,7 @@ impl Delivery {
 
     fn next_target(&mut self, now: Instant) {
         self.target += 1;
+        self.peer = None;
         if self.target >= self.plan.targets.len() || self.found.is_some() {
             return self.finish();
         }
@@ -272,7 +276,7 @@ impl Delivery {
                         let timeout = self.current().map_or(LEAST_PER_ADDRESS, |target| {
                             target.config.timeouts.duration(Phase::Connect)
                         });
-                        self.connect_deadline = now.checked_add(timeout).unwrap_or(now + LEAST_PER_ADDRESS);
+                        self.connect_deadline = timer::after(now, timeout);
                         self.addresses.clear();
                         self.connect(now, peer);
                     }
@@ -301,7 +305,6 @@ impl Delivery {
                 self.next_address(now);
             }
             Err(ResolveError { not_found, message }) => {
-                self.peer = None;
                 let error = Error::Resolve { not_found, message: message.into() };
                 self.attempt_failed(now, error, Scope::Target);
             }
@@ -318,7 +321,8 @@ impl Delivery {
             return self.attempt_failed(now, error, Scope::Address);
         }
         let Some(target) = self.current() else { return };
-        let config = Arc::clone(if self.after_tls_failure { &target.plaintext } else { &target.config });
+        let config =
+            if self.after_tls_failure { target.without_starttls() } else { Arc::clone(&target.config) };
         let link = Link {
             local: self.peer.as_ref().is_some_and(Peer::is_local),
             after_tls_failure: self.after_tls_failure,
@@ -374,7 +378,6 @@ impl Delivery {
         }
         match self.state {
             State::Resolving if self.connect_deadline <= now => {
-                self.peer = None;
                 self.actions.push_back(Action::Disconnect);
                 self.attempt_failed(now, Error::Timeout(Phase::Connect), Scope::Target);
             }
@@ -398,7 +401,6 @@ impl Delivery {
     /// # Errors
     /// As [`Connection::write_body`]. After an error other than [`BodyError::NotWanted`] the delivery ends by itself.
     pub fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
-        self.content_taken = true;
         self.with_body(now, |connection| connection.write_body(now, data))
     }
 
@@ -407,7 +409,6 @@ impl Delivery {
     /// # Errors
     /// As [`write_body`](Self::write_body).
     pub fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
-        self.content_taken = true;
         self.with_body(now, |connection| {
             connection.finish_body(now)?;
             // One message a connection (M41): QUIT rides behind the end mark where PIPELINING allows it.
@@ -490,168 +491,6 @@ impl Delivery {
     #[must_use]
     pub fn poll_transcript(&mut self) -> Option<Line> {
         self.lines.pop_front()
-    }
-
-    // ---- the session -------------------------------------------------------------------------------------------------------------
-
-    fn with_connection(&mut self, now: Instant, act: impl FnOnce(&mut Connection)) {
-        if let Some(connection) = self.connection.as_mut() {
-            act(connection);
-            self.pump(now);
-        }
-    }
-
-    fn with_body(
-        &mut self,
-        now: Instant,
-        act: impl FnOnce(&mut Connection) -> Result<(), BodyError>,
-    ) -> Result<(), BodyError> {
-        let result = self.connection.as_mut().map_or(Err(BodyError::NotWanted), act);
-        self.pump(now);
-        result
-    }
-
-    fn pump(&mut self, now: Instant) {
-        while let Some(event) = self.connection.as_mut().and_then(Connection::poll_event) {
-            match event {
-                Event::Ready => self.on_ready(now),
-                Event::Recipient(_, id, reply) => {
-                    if let Some(index) = self.offered.get(id.index()) {
-                        self.actions.push_back(Action::Answer(RecipientId(*index), reply));
-                    }
-                }
-                Event::Decided(..) => {}
-                Event::Done(_, report) => self.on_done(now, report),
-                Event::Notice(notice) => self.on_notice(notice),
-                Event::Closed(error) => self.on_closed(now, error),
-            }
-        }
-        if let Some(connection) = self.connection.as_mut() {
-            self.lines.extend(std::iter::from_fn(|| connection.poll_transcript()));
-            if matches!(self.state, State::Lingering { .. }) && connection.transmit().is_empty() {
-                self.stop_lingering(now);
-            }
-        }
-    }
-
-    fn on_ready(&mut self, now: Instant) {
-        if self.found.is_some() {
-            if let Some(connection) = self.connection.as_mut() {
-                connection.quit(now);
-            }
-            return self.became_usable(true);
-        }
-        // Law 2: nobody decided is offered again.
-        let offered: Vec<usize> = self
-            .outcomes
-            .iter()
-            .enumerate()
-            .filter(|(_, outcome)| {
-                outcome
-                    .as_ref()
-                    .is_none_or(|(disposition, _)| policy::moves_on(self.plan.failover, disposition))
-            })
-            .map(|(index, _)| index)
-            .collect();
-        let recipients =
-            offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
-        let envelope = Envelope::new(self.envelope.sender.clone(), recipients);
-        let Some(connection) = self.connection.as_mut() else { return };
-        // Not when the server broke the protocol in the same breath: then the session never was usable.
-        let usable = connection.submit(now, envelope).is_ok();
-        if usable {
-            self.offered = offered;
-        }
-        self.became_usable(usable);
-    }
-
-    fn became_usable(&mut self, usable: bool) {
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.usable = usable;
-        }
-    }
-
-    fn on_done(&mut self, now: Instant, report: TransactionReport) {
-        let attempt = self.attempts.len().saturating_sub(1);
-        self.round_trips += report.round_trips;
-        for (index, disposition) in self.offered.iter().zip(report.dispositions) {
-            if let Some(outcome) = self.outcomes.get_mut(*index) {
-                *outcome = Some((disposition, attempt));
-            }
-        }
-        if let Some(connection) = self.connection.as_mut() {
-            connection.quit(now);
-        }
-    }
-
-    fn on_notice(&mut self, notice: Notice) {
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.fell_back_to_plaintext |= matches!(notice, Notice::StartTlsRefused(_));
-            attempt.notices.push(notice);
-        }
-    }
-
-    fn on_closed(&mut self, now: Instant, error: Option<Error>) {
-        let Some(connection) = self.connection.as_mut() else { return };
-        let handshake_failed = connection.handshake_failed();
-        let phase = connection.phase();
-        let tls = connection.tls().cloned();
-        if let Some(found) = self.found.as_mut() {
-            found.greeting = connection.greeting().cloned();
-            found.capabilities = connection.capabilities().clone();
-        }
-        let quit_timeout = self
-            .plan
-            .targets
-            .get(self.target)
-            .map_or(LEAST_PER_ADDRESS, |target| target.config.timeouts.duration(Phase::Quit));
-        let usable = self.attempts.last().is_some_and(|attempt| attempt.usable);
-        self.then = match &error {
-            // The error may be why the session was ending already, and that would lead on.
-            _ if self.given_up => Next::Nothing,
-            _ if usable => self.after_transaction(error.as_ref()),
-            None => Next::Target,
-            Some(error) => {
-                let may_fall_back = handshake_failed && self.may_fall_back();
-                policy::next(self.plan.failover, policy::scope_of(error, phase, may_fall_back))
-            }
-        };
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.phase = phase;
-            attempt.tls = tls;
-            attempt.error = error;
-        }
-        self.state = State::Lingering { until: now + quit_timeout };
-        // `pump` goes on from here as soon as there is nothing left to write.
-    }
-
-    /// M65, M69, M71, D3: where TLS is optional and this was the first try, once more without.
-    fn may_fall_back(&self) -> bool {
-        !self.after_tls_failure
-            && self.found.is_none()
-            && !self.envelope.sender.require_tls
-            && self.current().is_some_and(|target| {
-                target.config.security.mode == TlsMode::StartTls && !target.config.security.required
-            })
-    }
-
-    /// After a session that was usable: on, if somebody may be offered elsewhere.
-    fn after_transaction(&self, error: Option<&Error>) -> Next {
-        let given_up = matches!(error, Some(Error::Cancelled | Error::Deadline(_) | Error::Source { .. }));
-        let open = self.outcomes.iter().any(|outcome| {
-            outcome.as_ref().is_none_or(|(disposition, _)| policy::moves_on(self.plan.failover, disposition))
-        });
-        if open && !given_up { Next::Target } else { Next::Nothing }
-    }
-
-    fn stop_lingering(&mut self, now: Instant) {
-        if !matches!(self.state, State::Lingering { .. }) {
-            return;
-        }
-        self.connection = None;
-        self.actions.push_back(Action::Disconnect);
-        let next = std::mem::replace(&mut self.then, Next::Nothing);
-        self.go_on(now, next);
     }
 
     // ---- the end -----------------------------------------------------------------------------------------------------------------

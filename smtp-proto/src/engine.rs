@@ -13,10 +13,15 @@
 //!
 //! The third is that there is one way out of unfinished content: [`Engine::drop_transport`], which queues nothing (R54).
 
+mod content;
+mod endings;
+mod input;
 mod mail;
 mod opening;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Instant};
+
+use zeroize::Zeroizing;
 
 use crate::{
     Phase,
@@ -24,7 +29,7 @@ use crate::{
     command::{Command, TooLong},
     config::{Config, Link},
     connection::{Event, Notice},
-    error::{Error, Failure, PeerError},
+    error::Error,
     reply::{self, Reply, Severity},
     sasl::Exchange,
     timer::Timer,
@@ -107,20 +112,24 @@ enum Quit {
     Sent,
 }
 
-#[derive(Debug)]
 pub(crate) struct Engine {
     config: Arc<Config>,
     link: Link,
     parser: reply::Parser,
     /// The value of `sent` when the reply being read began to arrive.
     reply_began: Option<u64>,
+    /// The notice about bare LF is out; one is enough.
+    bare_lf_seen: bool,
     expected: VecDeque<Pending>,
     /// Octets of outstanding commands.
     outstanding: usize,
     /// Replies read; with the phase, it tells one wait from the next.
     answered: u64,
 
-    pub(crate) out: Vec<u8>,
+    /// Wiped when let go of: it may hold a secret.
+    pub(crate) out: Zeroizing<Vec<u8>>,
+    /// A secret was written to `out`.
+    secret_queued: bool,
     pub(crate) queued: u64,
     pub(crate) given: u64,
     pub(crate) sent: u64,
@@ -167,10 +176,12 @@ impl Engine {
             link,
             parser: reply::Parser::new(),
             reply_began: None,
+            bare_lf_seen: false,
             expected: VecDeque::new(),
             outstanding: 0,
             answered: 0,
-            out: Vec::new(),
+            out: Zeroizing::default(),
+            secret_queued: false,
             queued: 0,
             given: 0,
             sent: 0,
@@ -293,160 +304,13 @@ impl Engine {
         self.events.pop_front()
     }
 
+    /// Whether a secret was written since this was asked last.
+    pub(crate) fn take_secret_queued(&mut self) -> bool {
+        std::mem::take(&mut self.secret_queued)
+    }
+
     pub(crate) fn notice(&mut self, notice: Notice) {
         self.events.push_back(Event::Notice(notice));
-    }
-
-    // ---- the transport spoke -----------------------------------------------------------------------------------------------------
-
-    /// Reads replies from plaintext; returns how many octets were left when a reply asked for a TLS handshake.
-    pub(crate) fn handle_plain(&mut self, now: Instant, mut data: &[u8]) -> usize {
-        if std::mem::take(&mut self.turn_due) && !data.is_empty() {
-            self.turns += 1;
-        }
-        while !data.is_empty() && !self.closed && self.channel != Channel::Handshake {
-            let began = self.reply_began.unwrap_or(self.sent);
-            match self.parser.parse(data, &self.limits()) {
-                Err(error) => {
-                    self.protocol_error(now, PeerError::Malformed(error));
-                    return 0;
-                }
-                Ok((read, reply)) => {
-                    data = data.get(read..).unwrap_or_default();
-                    self.reply_began = if reply.is_none() { Some(began) } else { None };
-                    if let Some(reply) = reply {
-                        self.on_reply(now, reply, began);
-                        self.advance(now);
-                    }
-                }
-            }
-        }
-        self.set_timer(now);
-        data.len()
-    }
-
-    /// The transport took octets, with which the stream is out up to `sent`; a part of a TLS record moves nothing but is progress.
-    pub(crate) fn transmitted(&mut self, now: Instant, sent: u64, octets: usize) {
-        self.turn_due |= sent > self.sent;
-        self.sent = self.sent.max(sent);
-        if octets > 0 && self.timer.phase() == Some(Phase::Body) {
-            self.timer.stop(); // N9 measures the lack of progress
-        }
-        self.set_timer(now);
-    }
-
-    pub(crate) fn write_failed(&mut self, now: Instant, cause: std::io::Error) {
-        if self.closed || self.write_failed.is_some() {
-            return;
-        }
-        self.transcript.note(now, || format!("writing failed: {cause}"));
-        self.write_failed = Some(Arc::new(cause));
-        self.out = Vec::new();
-        // A reply may have been sent already (R55); it, or the end of the file, comes soon.
-        self.timer.start(Phase::Quit, now, &self.config.timeouts);
-    }
-
-    pub(crate) fn closed_by_peer(&mut self, now: Instant, cause: Option<std::io::Error>) {
-        if self.closed {
-            return;
-        }
-        self.transcript.note(now, || {
-            cause
-                .as_ref()
-                .map_or_else(|| "the server closed the connection".to_owned(), |cause| cause.to_string())
-        });
-        if self.quit == Quit::Sent && self.transactions.is_empty() {
-            // M112: QUIT is a courtesy; what came of it changes nothing.
-            let parting = self.parting.take();
-            return self.close(parting);
-        }
-        let cause = cause.map(Arc::new).or_else(|| self.write_failed.clone());
-        let phase = self.waiting();
-        self.drop_transport(now, Error::Lost { phase, cause });
-    }
-
-    pub(crate) fn timeout(&mut self, now: Instant) {
-        let Some(phase) = self.timer.expired(now).filter(|_| !self.closed) else { return };
-        if self.quit == Quit::Sent && self.transactions.is_empty() {
-            let parting = self.parting.take();
-            return self.close(parting);
-        }
-        let error = match &self.write_failed {
-            Some(cause) => Error::Lost { phase: self.waiting(), cause: Some(Arc::clone(cause)) },
-            None => Error::Timeout(phase),
-        };
-        self.transcript.note(now, || error.to_string());
-        // A late reply would be taken for the next one's: the stream is out of step, so not even QUIT (law 10).
-        self.drop_transport(now, error);
-    }
-
-    // ---- replies -----------------------------------------------------------------------------------------------------------------
-
-    const fn limits_for(what: Option<Expect>) -> reply::Limits {
-        match what {
-            Some(Expect::Hello(_)) => reply::Limits::HELLO,
-            Some(Expect::Auth) => reply::Limits::CHALLENGE,
-            _ => reply::Limits::NORMAL,
-        }
-    }
-
-    fn limits(&self) -> reply::Limits {
-        Self::limits_for(self.expected.front().map(|head| head.what))
-    }
-
-    fn on_reply(&mut self, now: Instant, reply: Reply, began: u64) {
-        self.transcript.server(now, &reply);
-        if reply.bare_lf() {
-            self.notice(Notice::BareLfInReply);
-        }
-        let closing = reply.code().get() == 421;
-        let Some(head) = self.expected.front().copied() else {
-            return self.on_unasked_reply(now, reply);
-        };
-        if head.end > began {
-            // D33: it cannot be the answer, since the question was not out when it began to arrive.
-            return match head.what {
-                Expect::EndOfData(..) | Expect::EndForNobody(_) => self.on_reply_in_content(now, reply),
-                what if closing => self.drop_transport(now, Error::Refused { phase: what.phase(), reply }),
-                _ => self.protocol_error(now, PeerError::Unsolicited { reply }),
-            };
-        }
-        self.expected.pop_front();
-        self.outstanding -= head.octets;
-        self.answered += 1;
-        if closing && !matches!(head.what, Expect::EndOfData(..) | Expect::Quit) {
-            // R39: the server is leaving; nothing more is sent.
-            return self.drop_transport(now, Error::Refused { phase: head.what.phase(), reply });
-        }
-        match head.what {
-            Expect::Greeting => self.on_greeting(now, reply),
-            Expect::Hello(hello) => self.on_hello(now, hello, reply),
-            Expect::StartTls => self.on_starttls(now, reply),
-            Expect::Auth => self.on_auth(now, reply),
-            Expect::AuthCancelled => self.part(now),
-            Expect::Reset => self.on_reset(now, reply),
-            Expect::Mail(id) => self.on_mail(now, id, reply),
-            Expect::Rcpt(id, index) => self.on_rcpt(now, id, index, reply),
-            Expect::Data(id) => self.on_data(now, id, reply),
-            Expect::EndOfData(id, index) => self.on_end_of_data(now, id, index, reply),
-            Expect::EndForNobody(id) => self.finish(id),
-            Expect::Quit => {
-                let parting = self.parting.take();
-                self.close(parting);
-            }
-        }
-    }
-
-    /// No command is outstanding: content is flowing, or the server speaks out of turn.
-    fn on_unasked_reply(&mut self, now: Instant, reply: Reply) {
-        if self.in_content() {
-            self.on_reply_in_content(now, reply);
-        } else if reply.code().get() == 421 {
-            let phase = self.waiting();
-            self.drop_transport(now, Error::Refused { phase, reply }); // N37: the one exception
-        } else {
-            self.protocol_error(now, PeerError::Unsolicited { reply }); // R45
-        }
     }
 
     // ---- sending -----------------------------------------------------------------------------------------------------------------
@@ -492,6 +356,7 @@ impl Engine {
         let before = self.out.len();
         command.encode(&mut self.out)?;
         let octets = self.out.len() - before;
+        self.secret_queued |= redacted.is_some();
         self.transcript.client(now, self.out.get(before..).unwrap_or_default(), redacted);
         self.queued += octets as u64;
         self.expect(what, octets);
@@ -508,87 +373,6 @@ impl Engine {
     fn send_quit(&mut self, now: Instant) {
         self.send_short(now, &Command::Quit, Expect::Quit);
         self.quit = Quit::Sent;
-    }
-
-    pub(crate) fn quit(&mut self, now: Instant) {
-        if self.closed || self.quit != Quit::No {
-            return;
-        }
-        if self.in_content() || !self.usable {
-            // In content there is one way out (R54). Before the session is usable there may be a reply outstanding to a command that
-            // must end its group, and nothing to lose.
-            return self.drop_transport(now, Error::Cancelled);
-        }
-        self.quit = Quit::Wanted;
-        if let Some(last) = self.transactions.back_mut().filter(|last| !last.complete) {
-            // M114: nobody asked for DATA, and nobody will give content.
-            last.complete = true;
-            last.refuse(Failure::new(Phase::Data, Error::Cancelled));
-        }
-        self.advance(now);
-        self.set_timer(now);
-    }
-
-    // ---- endings -----------------------------------------------------------------------------------------------------------------
-
-    /// Ends a session that is in step: QUIT, then `Closed` (law 10).
-    fn part_with(&mut self, now: Instant, error: Error) {
-        self.ended_in = Some(error.phase().unwrap_or_else(|| self.waiting()));
-        self.parting = Some(error);
-        self.part(now);
-    }
-
-    fn part(&mut self, now: Instant) {
-        self.usable = false;
-        self.transcript.note(now, || "ending the session".to_owned());
-        self.send_quit(now);
-    }
-
-    fn protocol_error(&mut self, now: Instant, error: PeerError) {
-        self.drop_transport(now, Error::Peer(error));
-    }
-
-    /// The transport is dropped as it stands: everything queued is thrown away, everybody undecided learns why.
-    pub(crate) fn drop_transport(&mut self, now: Instant, error: Error) {
-        if self.closed {
-            return;
-        }
-        self.transcript.note(now, || error.full_text());
-        // A reply that ended the session has been taken off the queue already; its error knows what it answered.
-        let phase = match &error {
-            Error::Peer(_) | Error::Refused { .. } => error.phase().unwrap_or_else(|| self.waiting()),
-            _ => self.waiting(),
-        };
-        self.ended_in.get_or_insert(phase);
-        // M65, M69: a certificate that the server refuses shows, in TLS 1.3, on the first read after the handshake.
-        self.handshake_failed |= !matches!(error, Error::Peer(_) | Error::Cancelled | Error::Deadline(_))
-            && (self.channel == Channel::Handshake
-                || (matches!(error, Error::Tls(_)) && self.awaits_hello_over_tls()));
-        // M112: QUIT is a courtesy, even where its reply is nonsense.
-        let courtesy = matches!(error, Error::Peer(_) | Error::Tls(_))
-            && self.quit == Quit::Sent
-            && self.transactions.is_empty();
-        self.out = Vec::new();
-        self.dropped = Some(matches!(error, Error::Tls(_)));
-        self.lose_all(phase, &error);
-        // What ended the session first is the reason that counts.
-        let error = self.parting.take().or_else(|| (!courtesy).then_some(error));
-        self.close(error);
-    }
-
-    /// `Closed` is the last event; output that is still queued is the connection's last words.
-    fn close(&mut self, error: Option<Error>) {
-        let decided_in = error.as_ref().and_then(Error::phase).unwrap_or(Phase::Quit);
-        self.ended_in.get_or_insert(decided_in);
-        self.closed = true;
-        self.usable = false;
-        self.timer.stop();
-        self.expected = VecDeque::new();
-        self.outstanding = 0;
-        self.exchange = None;
-        self.withheld = false;
-        self.parser = reply::Parser::new();
-        self.events.push_back(Event::Closed(error));
     }
 
     // ---- time --------------------------------------------------------------------------------------------------------------------
@@ -612,6 +396,25 @@ impl Engine {
             self.timer.start(phase, now, &self.config.timeouts);
             self.timer_serial = self.answered;
         }
+    }
+}
+
+/// Where it stands; never what it holds for others: output, events, the dialogue.
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("phase", &self.phase())
+            .field("channel", &self.channel)
+            .field("capabilities", &self.capabilities)
+            .field("expected", &self.expected)
+            .field("queued", &self.queued)
+            .field("given", &self.given)
+            .field("sent", &self.sent)
+            .field("quit", &self.quit)
+            .field("closed", &self.closed)
+            .field("transactions", &self.transactions)
+            .field("timer", &self.timer)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What went wrong, by whose fault (DESIGN: errors blame by type).
+//! What went wrong, by whose fault (ARCHITECTURE.md: results are values).
 
 use std::{io, sync::Arc};
 
@@ -43,7 +43,7 @@ pub enum PeerError {
 #[non_exhaustive]
 pub enum TlsError {
     /// The handshake failed, or TLS broke later; the text names the failed check.
-    #[error("TLS failed: {}", printable(.0))]
+    #[error("TLS failed: {}", tls_words(.0))]
     Failed(rustls::Error),
     /// TLS is required and the server does not offer STARTTLS (M63, M105).
     #[error("the server does not offer STARTTLS, but `require_tls` is set")]
@@ -144,7 +144,7 @@ pub enum Error {
         message: Arc<str>,
     },
     /// The connection could not be made, or was lost; `None` is a clean end of file (D24).
-    #[error("the connection was lost{}", lost(.phase))]
+    #[error("{}", gone(.phase))]
     Lost {
         /// What was waited for or done.
         phase: Phase,
@@ -192,6 +192,28 @@ pub enum Error {
 /// Words of others, which must not forge a line of the log: a certificate names what its owner likes.
 fn printable(words: &impl std::fmt::Display) -> String {
     crate::reply::escape(words.to_string().as_bytes())
+}
+
+/// rustls's words, and plainer ones where they are meant for programmers.
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{ExpiredContext, UnknownIssuer};
+    match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            format!("{error}: its issuer is not among the trusted roots")
+        }
+        rustls::Error::InvalidCertificate(ExpiredContext { time, not_after }) => {
+            let days = time.as_secs().saturating_sub(not_after.as_secs()) / 86_400;
+            format!("invalid peer certificate: expired {days} days ago")
+        }
+        other => printable(other),
+    }
+}
+
+fn gone(phase: &Phase) -> String {
+    match phase {
+        Phase::Connect => "no connection could be made".to_owned(),
+        phase => format!("the connection was lost{}", lost(phase)),
+    }
 }
 
 fn lost(phase: &Phase) -> &'static str {

@@ -115,3 +115,13 @@ pub use secret::Secret;
 pub use timer::Timeouts;
 pub use tls::TlsFacts;
 pub use transaction::{RecipientId, TransactionId, TransactionReport};
+
+/// So many cases for a property, or as many as `PROPTEST_CASES` asks for.
+#[cfg(test)]
+pub(crate) fn cases(usual: u32) -> proptest::test_runner::Config {
+    let mut config = proptest::test_runner::Config::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = usual;
+    }
+    config
+}

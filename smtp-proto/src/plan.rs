@@ -16,8 +16,6 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// How a connection to it behaves.
     pub config: Arc<Config>,
-    /// The same without STARTTLS, for the one retry of M65.
-    pub(crate) plaintext: Arc<Config>,
 }
 
 /// A transport address to connect to.
@@ -150,8 +148,13 @@ impl Target {
             security.server_name =
                 endpoint.server_name().map_err(|cause| PlanError::Host { endpoint: name(), cause })?;
         }
-        let mut plaintext = config.clone();
-        plaintext.security.mode = TlsMode::Off;
-        Ok(Self { endpoint, config: Arc::new(config), plaintext: Arc::new(plaintext) })
+        Ok(Self { endpoint, config: Arc::new(config) })
+    }
+
+    /// How to speak with it without STARTTLS: for the one retry of M65.
+    pub(crate) fn without_starttls(&self) -> Arc<Config> {
+        let mut config = Config::clone(&self.config);
+        config.security.mode = TlsMode::Off;
+        Arc::new(config)
     }
 }

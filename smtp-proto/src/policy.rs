@@ -1,4 +1,4 @@
-//! What happens next when something failed: one table, no state (DESIGN 2.6, SPEC section 6, D25).
+//! What happens next when something failed: one table, no state (SPEC section 6, D25).
 
 use crate::{
     Phase,

@@ -24,7 +24,7 @@ mod parser;
 mod tests;
 mod text;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 pub use code::{Code, EnhancedCode, Severity};
 pub use parser::{Limits, Parser, ReplyError};
@@ -33,6 +33,9 @@ pub use parser::{Limits, Parser, ReplyError};
 pub(crate) fn escape(octets: &[u8]) -> String {
     text::render(octets.split(|octet| *octet == b'\n'), "\\n")
 }
+
+/// Octets of a reply that a report keeps.
+const MAX_KEPT: usize = 4096;
 
 /// One complete reply.
 ///
@@ -44,7 +47,9 @@ pub struct Reply {
     code: Code,
     bare_lf: bool,
     /// The lines' texts as received (enhanced code included), joined by LF.
-    text: Box<[u8]>,
+    ///
+    /// Shared: one refusal of MAIL is the answer for every recipient, and must not cost its length for each.
+    text: Arc<[u8]>,
 }
 
 impl Reply {
@@ -53,7 +58,7 @@ impl Reply {
     /// `text` may hold several lines joined by `\n` or `\r\n`, enhanced codes included; any other CR, and
     /// NUL, is kept visible as `\x0d` or `\x00`.
     pub fn new(code: Code, text: impl Into<Vec<u8>>) -> Self {
-        Self { code, bare_lf: false, text: text::without_line_breaks(text.into()).into_boxed_slice() }
+        Self { code, bare_lf: false, text: text::without_line_breaks(text.into()).into() }
     }
 
     /// A reply made here whose every line starts with `enhanced` (RFC 2034 §4); `text` as in [`Reply::new`].
@@ -75,7 +80,7 @@ impl Reply {
             marked.push(b' ');
             marked.extend_from_slice(line);
         }
-        Self { code, bare_lf: false, text: marked.into_boxed_slice() }
+        Self { code, bare_lf: false, text: marked.into() }
     }
 
     /// The code all its lines carry.
@@ -171,8 +176,16 @@ impl Reply {
         }
     }
 
+    /// As much as outlives the dialogue: a report has a reply for every recipient, and people are shown less than this (N34).
+    pub(crate) fn shortened(self) -> Self {
+        match self.text.get(..MAX_KEPT) {
+            Some(kept) if self.text.len() > MAX_KEPT => Self { text: kept.into(), ..self },
+            _ => self,
+        }
+    }
+
     /// For the parser alone, whose `text` holds no CR and no NUL.
-    fn parsed(code: Code, bare_lf: bool, text: Box<[u8]>) -> Self {
+    fn parsed(code: Code, bare_lf: bool, text: Arc<[u8]>) -> Self {
         Self { code, bare_lf, text }
     }
 

@@ -39,10 +39,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The class of what ended it; `None`: the target was usable and nothing went wrong with it.
+    /// The class of what was wrong with the target; `None`: nothing. What is wrong on this side (content that the policy refuses on
+    /// the way, a source that fails, a caller who gives up) ends the attempt too, and says nothing about the target.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
-        self.error.as_ref().map(Error::kind)
+        self.error.as_ref().map(Error::kind).filter(|kind| *kind != Kind::Local)
     }
 }
 

@@ -6,6 +6,12 @@ use crate::Phase;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The moment `duration` after `now`; one too far away to represent is no deadline worth keeping, but never none at all.
+pub(crate) fn after(now: Instant, duration: Duration) -> Instant {
+    now.checked_add(duration).or_else(|| now.checked_add(YEAR)).unwrap_or(now)
+}
 
 /// How long each phase may take.
 ///
@@ -76,10 +82,7 @@ pub(crate) struct Timer(Option<(Phase, Instant)>);
 
 impl Timer {
     pub(crate) fn start(&mut self, phase: Phase, now: Instant, timeouts: &Timeouts) {
-        let duration = timeouts.duration(phase);
-        // An instant too far away to represent is no deadline worth keeping, but never none at all.
-        let deadline = now.checked_add(duration).or_else(|| now.checked_add(MINUTE * 60 * 24 * 365));
-        self.0 = deadline.map(|at| (phase, at));
+        self.0 = Some((phase, after(now, timeouts.duration(phase))));
     }
 
     pub(crate) fn stop(&mut self) {

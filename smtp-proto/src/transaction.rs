@@ -7,7 +7,6 @@ use crate::{
     address::{ForwardPath, ReversePath},
     body::Encoder,
     command::MailParameters,
-    envelope::Sender,
     error::{Disposition, Error, Failure},
     reply::Reply,
 };
@@ -58,8 +57,8 @@ pub(crate) enum Stage {
 /// One recipient's fate so far.
 #[derive(Debug)]
 pub(crate) enum Fate {
-    /// RCPT not sent yet.
-    Unsent,
+    /// RCPT not sent yet; as it goes on the wire (A-labels where converted).
+    Unsent(ForwardPath),
     /// RCPT sent, reply outstanding.
     Asked,
     /// RCPT accepted; the content decides.
@@ -69,21 +68,15 @@ pub(crate) enum Fate {
 }
 
 #[derive(Debug)]
-pub(crate) struct RecipientState {
-    /// As it goes on the wire (A-labels where converted).
-    pub(crate) path: ForwardPath,
-    pub(crate) fate: Fate,
-}
-
-#[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) id: TransactionId,
-    pub(crate) sender: Sender,
-    /// MAIL as it goes on the wire.
-    pub(crate) path: ReversePath,
+    /// The sender as it goes on the wire, until MAIL is sent.
+    pub(crate) path: Option<ReversePath>,
     pub(crate) parameters: MailParameters,
+    /// Octets of the source, where they are known beforehand.
+    pub(crate) declared: Option<u64>,
     pub(crate) stage: Stage,
-    pub(crate) recipients: Vec<RecipientState>,
+    pub(crate) recipients: Vec<Fate>,
     /// No more recipients will come.
     pub(crate) complete: bool,
     /// MAIL was refused, or the message is unsendable: holds for every recipient, also those still to be named.
@@ -98,12 +91,12 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(id: TransactionId, sender: Sender, turns: u32) -> Self {
+    pub(crate) fn new(id: TransactionId, declared: Option<u64>, turns: u32) -> Self {
         Self {
             id,
-            path: sender.path.clone(),
-            sender,
+            path: None,
             parameters: MailParameters::default(),
+            declared,
             stage: Stage::Mail,
             recipients: Vec::new(),
             complete: false,
@@ -117,45 +110,44 @@ impl Transaction {
 
     /// Nothing can be delivered any more, whatever the server still answers.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.refusal.is_some()
-            || self.recipients.iter().all(|recipient| matches!(recipient.fate, Fate::Decided(_)))
+        self.refusal.is_some() || self.recipients.iter().all(|fate| matches!(fate, Fate::Decided(_)))
     }
 
     pub(crate) fn has_accepted(&self) -> bool {
-        self.recipients.iter().any(|recipient| matches!(recipient.fate, Fate::Accepted))
+        self.recipients.iter().any(|fate| matches!(fate, Fate::Accepted))
     }
 
     pub(crate) fn accepted(&self) -> impl Iterator<Item = usize> {
         self.recipients
             .iter()
             .enumerate()
-            .filter(|(_, recipient)| matches!(recipient.fate, Fate::Accepted))
+            .filter(|(_, fate)| matches!(fate, Fate::Accepted))
             .map(|(index, _)| index)
     }
 
     pub(crate) fn decide(&mut self, index: usize, disposition: Disposition) {
-        if let Some(recipient) = self.recipients.get_mut(index)
-            && !matches!(recipient.fate, Fate::Decided(_))
+        if let Some(fate) = self.recipients.get_mut(index)
+            && !matches!(fate, Fate::Decided(_))
         {
-            recipient.fate = Fate::Decided(disposition);
+            *fate = Fate::Decided(disposition);
         }
     }
 
     /// The same failure for everybody not decided yet.
     pub(crate) fn fail_rest(&mut self, failure: &Failure) {
-        for recipient in &mut self.recipients {
-            if !matches!(recipient.fate, Fate::Decided(_)) {
-                recipient.fate = Fate::Decided(Disposition::failed(failure.clone()));
+        for fate in &mut self.recipients {
+            if !matches!(fate, Fate::Decided(_)) {
+                *fate = Fate::Decided(Disposition::failed(failure.clone()));
             }
         }
     }
 
     /// MAIL was refused: everybody gets that (R139: whatever RCPT says).
     pub(crate) fn refuse(&mut self, failure: Failure) {
-        for recipient in &mut self.recipients {
+        for fate in &mut self.recipients {
             // A recipient refused here keeps its own reason; an answer to RCPT without MAIL means nothing.
-            if !matches!(recipient.fate, Fate::Decided(_)) {
-                recipient.fate = Fate::Decided(Disposition::failed(failure.clone()));
+            if !matches!(fate, Fate::Decided(_)) {
+                *fate = Fate::Decided(Disposition::failed(failure.clone()));
             }
         }
         self.refusal = Some(failure);
@@ -168,17 +160,17 @@ impl Transaction {
         let handed_over = self.end.is_some_and(|end| end <= given);
         // What ended the session is no verdict about this message, were it a 5yz: to RSET, or to the content of another one (R40, R56).
         let cause = if error.is_permanent() { Error::Lost { phase, cause: None } } else { error.clone() };
-        for recipient in &mut self.recipients {
-            let disposition = match recipient.fate {
+        for fate in &mut self.recipients {
+            let disposition = match fate {
                 Fate::Decided(_) => continue,
                 Fate::Accepted if handed_over => {
                     Disposition::Uncertain(Failure::new(Phase::End, cause.clone()))
                 }
-                Fate::Accepted | Fate::Asked | Fate::Unsent => {
+                Fate::Accepted | Fate::Asked | Fate::Unsent(_) => {
                     Disposition::Deferred(Failure::new(phase, cause.clone()))
                 }
             };
-            recipient.fate = Fate::Decided(disposition);
+            *fate = Fate::Decided(disposition);
         }
     }
 
@@ -186,7 +178,7 @@ impl Transaction {
     pub(crate) fn into_dispositions(self) -> Vec<Disposition> {
         self.recipients
             .into_iter()
-            .map(|recipient| match recipient.fate {
+            .map(|fate| match fate {
                 Fate::Decided(disposition) => disposition,
                 _ => Disposition::Deferred(Failure::new(Phase::Mail, Error::Cancelled)),
             })

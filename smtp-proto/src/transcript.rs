@@ -38,7 +38,7 @@ impl fmt::Display for Line {
 }
 
 /// Lines kept for a driver that does not fetch them; then the oldest go.
-const KEPT: usize = 4096;
+pub(crate) const KEPT: usize = 4096;
 
 /// The recorder; records nothing unless enabled.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Failover against a model of targets that fail at chosen points, in simulated time (SPEC section 6; DESIGN laws 2, 3, 5, 9).
+//! Failover against a model of targets that fail at chosen points, in simulated time (SPEC section 6; laws 2, 3, 5, 9).
 
 #![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
 
@@ -584,7 +584,7 @@ fn all_targets_failing_keeps_every_cause_and_lets_the_last_decide() {
 
 #[test]
 fn names_are_looked_up_and_all_their_addresses_tried() {
-    // DESIGN 2.6; M14, M101, M102
+    // M14, M101, M102
     let now = Instant::now();
     let config = Config::new("client.example".parse().unwrap());
     let plan = Arc::new(Plan::new(["tcp://mx.example:25".parse::<Endpoint>().unwrap()], &config).unwrap());

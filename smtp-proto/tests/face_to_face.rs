@@ -1,5 +1,5 @@
 //! The client machine against the server machine over a bad network: what the client says became of a message is what the server knows
-//! (DESIGN laws 1, 2, 9; D26, D33, D36).
+//! (laws 1, 2, 9; D26, D33, D36).
 
 #![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
 
@@ -502,7 +502,7 @@ proptest! {
 
 #[test]
 fn the_next_envelope_rides_behind_the_content() {
-    // RFC 2920 §3.1; DESIGN §6: many messages take one round trip each
+    // RFC 2920 §3.1; ARCHITECTURE.md, speed: many messages take one round trip each
     let message = Message {
         content: b"Subject: x\r\n\r\nhello\r\n".to_vec(),
         facts_known: true,

@@ -3,7 +3,7 @@
 //! Everything here is as pure as the client it tests: octets in, octets out, time as an argument. A [`World`] puts a
 //! [`smtp_proto::Connection`] and a [`Peer`] face to face over a [`Net`], plays the mail system with a list of [`Mail`]s, and keeps
 //! what a test wants to look at: the events, the octets on the wire in both directions, the time that passed, and every objection
-//! of the [`Judge`], who watches the client's manners (DESIGN law 7).
+//! of the [`Judge`], who watches the client's manners (law 7).
 //!
 //! A test that pins a dialogue writes it down ([`Script`]); a property plays one that was drawn ([`Model`]). The dialogues that every
 //! runtime must keep are files ([`Transcript`]).

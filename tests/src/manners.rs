@@ -1,4 +1,4 @@
-//! Who watches how the client behaves: a right outcome with wrong manners is still wrong (DESIGN law 7).
+//! Who watches how the client behaves: a right outcome with wrong manners is still wrong (law 7).
 //!
 //! The judge sits at the client's end of the line: it sees each octet when the client gives it out, and each reply when the client
 //! gets to read it. It knows nothing of the client's code and has its own, simple-minded reading of replies.

@@ -1,4 +1,4 @@
-//! The laws of DESIGN §5, as far as one connection can keep or break them.
+//! The laws of ARCHITECTURE.md, as far as one connection can keep or break them.
 //!
 //! 1,000 cases each; `PROPTEST_CASES=100000` asks for more. A server is drawn as a [`Table`]; [`Table::oracle`] is the plain truth
 //! about it. In every case here the [`Judge`](smtp_testkit::Judge) watches the client's manners (law 7).

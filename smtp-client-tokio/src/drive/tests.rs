@@ -154,7 +154,7 @@ impl AsyncRead for Halting {
 
 #[tokio::test(start_paused = true)]
 async fn one_write_a_flight() {
-    // DESIGN section 6: the envelope in one, the content with end mark and QUIT in one.
+    // ARCHITECTURE.md, speed: the envelope in one, the content with end mark and QUIT in one.
     let (fake, mut server) = Fake::pair(64 * 1024);
     let writes = Arc::clone(&fake.writes);
     let net = Net::new([Dial::Stream(fake)]);

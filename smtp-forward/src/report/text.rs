@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use smtp_proto::{Attempt, Disposition, Error, RecipientReport, TlsFacts};
+use smtp_proto::{
+    Attempt, Disposition, Error, PeerError, RecipientReport, TlsFacts,
+    error::{AuthError, TlsError},
+};
 
 use super::{Told, phase, recipient, sender};
 use crate::durations;
@@ -117,8 +120,11 @@ fn write_attempt(out: &mut String, attempt: &Attempt, next: Option<&Attempt>) {
         line(out, format_args!("          {}", styled(MIDDLING, &one_line(&notice.to_string()))));
     }
     if let Some(error) = &attempt.error {
-        let kind = attempt.kind().map_or("", smtp_proto::error::Kind::name);
-        let text = format!("{kind}, {}: {}", phase(attempt), one_line(&error.full_text()));
+        let phase = phase(attempt);
+        // `tls, tls` says no more than `tls`.
+        let kind = attempt.kind().map(smtp_proto::error::Kind::name).filter(|kind| *kind != phase);
+        let place = kind.map_or_else(|| phase.to_owned(), |kind| format!("{kind}, {phase}"));
+        let text = format!("{place}: {}", one_line(&error.full_text()));
         line(out, format_args!("          {}", styled(MIDDLING, &text)));
         if next.is_some_and(|next| next.target == attempt.target && next.fell_back_to_plaintext) {
             line(out, format_args!("          {}", styled(MIDDLING, "trying once more without TLS")));
@@ -142,12 +148,19 @@ fn write_recipient(out: &mut String, report: &RecipientReport) {
     let place =
         report.disposition.failure().map(|failure| format!(" [{}]", failure.phase)).unwrap_or_default();
     // What an attempt's line has just said need not be said for everybody.
-    let text = match report.disposition.failure().map(|failure| &failure.cause) {
-        Some(Error::Resolve { .. } | Error::Lost { .. } | Error::Timeout(_) | Error::Deadline(_))
-            if report.attempt.is_some() =>
-        {
-            report.disposition.failure().map(|failure| failure.cause.to_string()).unwrap_or_default()
+    let cause = report.disposition.failure().filter(|_| report.attempt.is_some()).map(|it| &it.cause);
+    let text = match cause {
+        Some(Error::Resolve { .. }) => "the name could not be resolved".to_owned(),
+        Some(Error::Tls(TlsError::Failed(_))) => "TLS failed".to_owned(),
+        Some(Error::Auth(AuthError::Refused { forwarded: false, .. })) => {
+            "the server refused the credentials".to_owned()
         }
+        Some(
+            cause @ (Error::Lost { .. }
+            | Error::Timeout(_)
+            | Error::Deadline(_)
+            | Error::Peer(PeerError::Malformed(_))),
+        ) => cause.to_string(),
         _ => status.text,
     };
     line(

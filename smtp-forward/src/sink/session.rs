@@ -178,7 +178,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         self.content = Content::default();
         match why {
             Closed::Quit | Closed::Shutdown => debug!(peer = self.peer, %why, "closed"),
-            why => warn!(peer = self.peer, %why, "closed"),
+            why => warn!(peer = self.peer, why = crate::exit::chain(why), "closed"),
         }
     }
 

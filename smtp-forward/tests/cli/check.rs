@@ -31,7 +31,9 @@ fn some_and_none_usable() {
     let done = check(&[&refusing(), &refusing()], &[]);
     assert_eq!(done.code, 69, "{done:?}");
     assert_eq!(done.json()[1]["error"]["kind"], "network");
-    assert_eq!(done.json()[1]["send"], "try the next target");
+    // M40: behind the last target there is none to try.
+    assert_eq!(done.json()[0]["send"], "try the next target");
+    assert_eq!(done.json()[1]["send"], "defer the message");
 }
 
 #[test]
@@ -47,6 +49,10 @@ fn why_a_certificate_is_not_verified() {
     let done = check(&[&sink.endpoint], &["--ca", &ca]);
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(done.object()["send"], "connect again and deliver in plaintext");
+
+    let done = run(["check", "--target", &sink.endpoint, "--ca", &ca]);
+    assert!(done.out.contains("usable in plaintext only"), "{}", done.out);
+    assert_eq!(done.out.matches("UnknownIssuer").count(), 1, "said once: {}", done.out);
 }
 
 #[test]
@@ -81,5 +87,7 @@ fn the_text_for_people() {
     {
         assert!(done.out.contains(expected), "{expected}: {}", done.out);
     }
-    assert_eq!(check(&["tcp://127.0.0.1:1"], &["--ca", "/nonexistent"]).code, 78);
+    let done = check(&["tcp://127.0.0.1:1"], &["--ca", "/nonexistent"]);
+    assert_eq!(done.code, 78);
+    assert!(done.err.contains("--ca /nonexistent"), "{}", done.err);
 }

@@ -131,6 +131,17 @@ fn a_maildir_is_all_its_messages() {
 }
 
 #[test]
+fn an_empty_maildir_is_nothing_to_send_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["new", "cur", "tmp"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let done = run(["send", "--target", "tcp://127.0.0.1:24", folder.path().to_str().unwrap()]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.is_empty() && done.err.contains("nothing to send"), "{done:?}");
+}
+
+#[test]
 fn an_mbox_is_all_its_messages() {
     let separator = "From a@b Thu Jan  1 00:00:00 2026\n";
     let (_folder, mbox) =
@@ -199,7 +210,12 @@ fn a_file_that_shrinks_while_it_is_read_is_65_and_never_ends_well() {
     ]);
     cutter.join().unwrap();
     assert_eq!(done.code, 65, "{done:?}");
-    assert_ne!(done.object()["outcome"], "delivered");
+    let object = done.object();
+    assert_ne!(object["outcome"], "delivered");
+    // Nothing was wrong with the target.
+    let attempt = &object["attempts"][0];
+    assert_eq!((&attempt["kind"], &attempt["phase"]), (&"usable".into(), &"body".into()), "{object}");
+    assert!(attempt["detail"].as_str().unwrap().contains("source"), "{object}");
     assert!(sink.is_empty());
     assert_eq!(fs::read_dir(sink.maildir().join("new")).unwrap().count(), 0);
 }

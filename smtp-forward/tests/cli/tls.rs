@@ -101,6 +101,7 @@ fn the_text_report_says_that_it_fell_back() {
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.out.contains("in plaintext, because TLS failed"), "{}", done.out);
     assert!(done.out.contains("trying once more without TLS"), "{}", done.out);
+    assert!(done.out.contains(" tls: TLS failed"), "{}", done.out);
 }
 
 #[test]

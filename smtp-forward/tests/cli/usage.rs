@@ -72,6 +72,7 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "external"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "nonsense", "--user", "u"],
         &["send", "--input", "mbox"],
+        &["send", "-", "-"],
         &["check"],
         &["sink", "--reply", "rcpt=45"],
         &["sink", "--listen", "tls://127.0.0.1:0"],

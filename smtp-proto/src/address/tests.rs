@@ -348,7 +348,7 @@ where
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn any_text_is_refused_or_prints_as_what_it_is(text in texts()) {

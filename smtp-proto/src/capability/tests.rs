@@ -151,7 +151,7 @@ fn parameters_cannot_forge_log_lines() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(crate::cases(100))]
 
     #[test]
     fn any_reply_is_read_within_the_bounds(text in proptest::collection::vec(

@@ -284,7 +284,7 @@ fn any_endpoint() -> impl Strategy<Value = Endpoint> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn printing_then_parsing_gives_the_endpoint_back(endpoint in any_endpoint()) {

@@ -1,4 +1,4 @@
-//! Mail transactions: MAIL, RCPT, DATA, the content and its replies.
+//! Mail transactions: MAIL, RCPT, DATA and their replies.
 
 use std::time::Instant;
 
@@ -6,15 +6,15 @@ use super::{Engine, Expect, Quit, is_verdict};
 use crate::{
     Phase,
     address::ReversePath,
-    body::{ContentError, Encoder, Framing},
+    body::{Encoder, Framing},
     capability::SizeLimit,
     command::{BodyType, Command, MailParameters},
-    config::{EightBit, Protocol},
+    config::EightBit,
     connection::Event,
     envelope::{Envelope, Recipient, Sender},
-    error::{BodyError, Disposition, Error, Failure, NoTransaction, NotReady, PeerError, Unsendable},
+    error::{Disposition, Error, Failure, NoTransaction, NotReady, Unsendable},
     reply::{Reply, Severity},
-    transaction::{Fate, RecipientId, RecipientState, Stage, Transaction, TransactionId, TransactionReport},
+    transaction::{Fate, RecipientId, Stage, Transaction, TransactionId, TransactionReport},
 };
 
 impl Engine {
@@ -86,10 +86,11 @@ impl Engine {
         }
         let id = TransactionId(self.next_id);
         self.next_id += 1;
-        let mut transaction = Transaction::new(id, sender, self.turns);
-        match self.fit(&transaction.sender, recipients) {
-            Ok((path, parameters)) => {
-                transaction.path = path;
+        let declared = sender.content.map(|facts| facts.octets);
+        let mut transaction = Transaction::new(id, declared, self.turns);
+        match self.fit(&sender, recipients) {
+            Ok((converted, parameters)) => {
+                transaction.path = Some(converted.unwrap_or(sender.path));
                 transaction.parameters = parameters;
             }
             Err(unsendable) => {
@@ -100,12 +101,13 @@ impl Engine {
         Ok(id)
     }
 
-    /// MAIL as this server can take it, or why it cannot (R14: no parameter that was not offered).
+    /// MAIL as this server can take it, or why it cannot: the path where it must be another one, and the parameters (R14: none that was
+    /// not offered).
     fn fit(
         &self,
         sender: &Sender,
         recipients: &[Recipient],
-    ) -> Result<(ReversePath, MailParameters), Unsendable> {
+    ) -> Result<(Option<ReversePath>, MailParameters), Unsendable> {
         let offered = &self.capabilities;
         let mut parameters = MailParameters::default();
         if sender.require_tls {
@@ -127,11 +129,11 @@ impl Engine {
             || recipients.iter().any(|recipient| !recipient.path.is_ascii())
             || facts.is_some_and(|facts| facts.eight_bit_header)
             || (sender.smtputf8 && (facts.is_none() || recipients.is_empty()));
-        let mut path = sender.path.clone();
+        let mut converted = None;
         if needed && offered.smtputf8() {
             parameters.smtputf8 = true;
         } else if needed {
-            path = path.to_ascii().map_err(Unsendable::Sender)?; // M80, R3
+            converted = Some(sender.path.to_ascii().map_err(Unsendable::Sender)?); // M80, R3
             if facts.is_some_and(|facts| facts.eight_bit_header)
                 && self.config.eight_bit_header == EightBit::Strict
             {
@@ -152,7 +154,7 @@ impl Engine {
         if self.config.mail_auth_param && self.authenticated {
             parameters.auth = Some(ReversePath::Null); // D23, R113
         }
-        Ok((path, parameters))
+        Ok((converted, parameters))
     }
 
     fn check_require_tls(&self) -> Result<bool, Unsendable> {
@@ -171,19 +173,19 @@ impl Engine {
         let Some(transaction) = self.transactions.back_mut() else { return RecipientId(0) };
         let index = transaction.recipients.len();
         let failure = |error| Fate::Decided(Disposition::failed(Failure::new(Phase::Rcpt, error)));
-        let (path, fate) = if let Some(refusal) = &transaction.refusal {
-            (recipient.path, Fate::Decided(Disposition::failed(refusal.clone())))
+        let fate = if let Some(refusal) = &transaction.refusal {
+            Fate::Decided(Disposition::failed(refusal.clone()))
         } else if let Some(limit) = limit.filter(|limit| index >= *limit as usize) {
-            (recipient.path, failure(Error::Unsendable(Unsendable::TooManyRecipients { limit }))) // R201
+            failure(Error::Unsendable(Unsendable::TooManyRecipients { limit })) // R201
         } else if transaction.parameters.smtputf8 || recipient.path.is_ascii() {
-            (recipient.path, Fate::Unsent)
+            Fate::Unsent(recipient.path)
         } else {
             match recipient.path.to_ascii() {
-                Ok(path) => (path, Fate::Unsent), // R173, B11
-                Err(error) => (recipient.path, failure(Error::Unsendable(Unsendable::Recipient(error)))), // M81
+                Ok(path) => Fate::Unsent(path), // R173, B11
+                Err(error) => failure(Error::Unsendable(Unsendable::Recipient(error))), // M81
             }
         };
-        transaction.recipients.push(RecipientState { path, fate });
+        transaction.recipients.push(fate);
         RecipientId(index)
     }
 
@@ -192,12 +194,10 @@ impl Engine {
     /// One step of the newest transaction; false when it has to wait.
     pub(super) fn step(&mut self, now: Instant) -> bool {
         let Some(transaction) = self.transactions.back() else { return false };
-        let hopeless = transaction.is_hopeless();
         match transaction.stage {
-            Stage::Mail if transaction.refusal.is_some() || (transaction.complete && hopeless) => {
-                // Unsendable, or nobody to send to: not a word of it on the wire.
-                transaction.complete && self.finish_quietly()
-            }
+            // Unsendable, or nobody to send to: not a word of it on the wire.
+            Stage::Mail if transaction.complete && transaction.is_hopeless() => self.finish_quietly(),
+            Stage::Mail if transaction.refusal.is_some() => false,
             Stage::Mail => self.step_mail(now),
             Stage::Rcpt(index) => self.step_rcpt(now, index),
             Stage::DataDue => self.step_data(now),
@@ -220,9 +220,9 @@ impl Engine {
             self.send_short(now, &Command::Reset, Expect::Reset); // R56: only after a refused transaction
             return true;
         }
-        let Some(transaction) = self.transactions.back() else { return false };
-        let (id, path, parameters) =
-            (transaction.id, transaction.path.clone(), transaction.parameters.clone());
+        let Some(transaction) = self.transactions.back_mut() else { return false };
+        let (id, parameters) = (transaction.id, transaction.parameters.clone());
+        let Some(path) = transaction.path.take() else { return false };
         let command = Command::Mail { path: &path, parameters: &parameters };
         let sent = self.send(now, &command, None, Expect::Mail(id));
         let Some(transaction) = self.transactions.back_mut() else { return false };
@@ -237,32 +237,28 @@ impl Engine {
         let room = self.room(512);
         let Some(transaction) = self.transactions.back_mut() else { return false };
         let id = transaction.id;
-        let path = match transaction.recipients.get(index) {
+        let path = match transaction.recipients.get_mut(index) {
             None if transaction.complete => {
                 transaction.stage = Stage::DataDue;
                 return true;
             }
             None => return false,
-            Some(recipient) if !matches!(recipient.fate, Fate::Unsent) => {
+            Some(Fate::Unsent(_)) if !room => return false,
+            Some(fate) => {
                 transaction.stage = Stage::Rcpt(index + 1);
-                return true;
+                if !matches!(fate, Fate::Unsent(_)) {
+                    return true;
+                }
+                let Fate::Unsent(path) = std::mem::replace(fate, Fate::Asked) else { return true };
+                path
             }
-            Some(_) if !room => return false,
-            Some(recipient) => recipient.path.clone(),
         };
         let sent = self.send(now, &Command::Rcpt { path: &path }, None, Expect::Rcpt(id, index));
-        let Some(transaction) = self.transactions.back_mut() else { return false };
-        transaction.stage = Stage::Rcpt(index + 1);
-        match sent {
-            Ok(()) => {
-                if let Some(recipient) = transaction.recipients.get_mut(index) {
-                    recipient.fate = Fate::Asked;
-                }
-            }
-            Err(error) => {
-                let failure = Failure::new(Phase::Rcpt, too_long("RCPT", error));
-                transaction.decide(index, Disposition::failed(failure));
-            }
+        if let Err(error) = sent
+            && let Some(transaction) = self.transactions.back_mut()
+        {
+            let failure = Failure::new(Phase::Rcpt, too_long("RCPT", error));
+            transaction.decide(index, Disposition::failed(failure));
         }
         true
     }
@@ -285,7 +281,7 @@ impl Engine {
         true
     }
 
-    fn awaits(&self, id: TransactionId) -> bool {
+    pub(super) fn awaits(&self, id: TransactionId) -> bool {
         self.expected.iter().any(|pending| match pending.what {
             Expect::Mail(other)
             | Expect::Rcpt(other, _)
@@ -296,7 +292,7 @@ impl Engine {
         })
     }
 
-    fn transaction(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+    pub(super) fn transaction(&mut self, id: TransactionId) -> Option<&mut Transaction> {
         self.transactions.iter_mut().find(|transaction| transaction.id == id)
     }
 
@@ -329,8 +325,8 @@ impl Engine {
             return; // R139: MAIL was refused, so this says nothing
         }
         if reply.severity() == Severity::Positive {
-            if let Some(recipient) = transaction.recipients.get_mut(index) {
-                recipient.fate = Fate::Accepted; // R38: 251 and 252 too
+            if let Some(fate) = transaction.recipients.get_mut(index) {
+                *fate = Fate::Accepted; // R38: 251 and 252 too
             }
         } else {
             let cause = Error::Refused { phase: Phase::Rcpt, reply: reply.clone() };
@@ -367,90 +363,6 @@ impl Engine {
         }
     }
 
-    /// 354, though nobody was accepted: just the end mark (R140, R141).
-    fn end_for_nobody(&mut self, now: Instant, id: TransactionId, reply: Reply) {
-        self.out.extend_from_slice(b".\r\n");
-        self.queued += 3;
-        self.transcript.end_of_content(now);
-        if self.config.protocol == Protocol::Lmtp {
-            // R76: how many replies would follow is undefined, so the end mark is the last word.
-            self.finish(id);
-            let error = Error::Peer(PeerError::UnexpectedCode { phase: Phase::Data, reply });
-            return self.close(Some(error));
-        }
-        self.expect(Expect::EndForNobody(id), 0);
-        if let Some(transaction) = self.transaction(id) {
-            transaction.stage = Stage::Ended;
-        }
-    }
-
-    pub(super) fn on_end_of_data(
-        &mut self,
-        now: Instant,
-        id: TransactionId,
-        index: Option<usize>,
-        reply: Reply,
-    ) {
-        let code = reply.code().get();
-        match reply.severity() {
-            // D31: 221 says goodbye, not yes.
-            Severity::Positive if code != 221 => {
-                let Some(transaction) = self.transaction(id) else { return };
-                let indices: Vec<usize> =
-                    index.map_or_else(|| transaction.accepted().collect(), |one| vec![one]);
-                for index in indices {
-                    transaction.decide(index, Disposition::Delivered(reply.clone()));
-                }
-            }
-            Severity::Transient | Severity::Permanent => {
-                let Some(transaction) = self.transaction(id) else { return };
-                transaction.refuse_content(index, Phase::End, &reply);
-                self.reset_due = true;
-            }
-            _ => {
-                // Row 20: the server has the message and speaks nonsense; `drop_transport` makes that uncertain.
-                return self.unexpected(now, Phase::End, reply);
-            }
-        }
-        if let Some(index) = index
-            && let Some(Fate::Decided(disposition)) = self
-                .transaction(id)
-                .and_then(|transaction| transaction.recipients.get(index))
-                .map(|r| &r.fate)
-        {
-            let disposition = disposition.clone();
-            self.events.push_back(Event::Decided(id, RecipientId(index), disposition)); // R64
-        }
-        if !self.awaits(id) {
-            self.finish(id);
-        }
-        if code == 421 {
-            self.drop_transport(now, Error::Refused { phase: Phase::End, reply }); // M91
-        }
-    }
-
-    /// A reply while content flows: a refusal is the verdict, anything else is out of order (D33, R55).
-    pub(super) fn on_reply_in_content(&mut self, now: Instant, reply: Reply) {
-        if !matches!(reply.severity(), Severity::Transient | Severity::Permanent) {
-            return self.protocol_error(now, PeerError::Unsolicited { reply });
-        }
-        let given = self.given;
-        let waited_for = self.expected.front().and_then(|head| match head.what {
-            Expect::EndOfData(id, index) => Some((id, index)),
-            _ => None,
-        });
-        let content =
-            self.transactions.back().filter(|last| last.stage == Stage::Content).map(|last| (last.id, None));
-        if let Some((id, index)) = waited_for.or(content)
-            && let Some(transaction) = self.transaction(id)
-        {
-            // Once the end mark may be out, an LMTP server's reply is for one recipient only.
-            let index = index.filter(|_| transaction.end.is_some_and(|end| end <= given));
-            transaction.refuse_content(index, Phase::Body, &reply);
-        }
-        self.drop_transport(now, Error::Refused { phase: Phase::Body, reply });
-    }
-
     /// Closes a transaction's account and tells the application.
     pub(super) fn finish(&mut self, id: TransactionId) {
         let Some(position) = self.transactions.iter().position(|transaction| transaction.id == id) else {
@@ -476,99 +388,6 @@ impl Engine {
             transaction.lose(phase, error, given);
             self.report(transaction);
         }
-    }
-
-    // ---- content -----------------------------------------------------------------------------------------------------------------
-
-    pub(crate) fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
-        if !self.wants_content() {
-            return Err(BodyError::NotWanted);
-        }
-        let before = self.out.len();
-        let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
-        let given = transaction.taken.saturating_add(data.len() as u64);
-        if let Some(declared) = transaction.sender.content.map(|facts| facts.octets)
-            && given > declared
-        {
-            return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
-        }
-        transaction.taken = given;
-        let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
-        let encoded = encoder.encode(data, &mut self.out);
-        let written = self.out.len() - before;
-        self.queued += written as u64;
-        self.transcript.content(written);
-        if let Err(error) = encoded {
-            return Err(self.abandon(now, BodyError::Content(error)));
-        }
-        self.set_timer(now);
-        Ok(())
-    }
-
-    pub(crate) fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
-        if !self.wants_content() {
-            return Err(BodyError::NotWanted);
-        }
-        let before = self.out.len();
-        let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
-        let given = transaction.taken;
-        if let Some(declared) = transaction.sender.content.map(|facts| facts.octets)
-            && given != declared
-        {
-            return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
-        }
-        let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
-        if let Err(error) = encoder.finish(&mut self.out) {
-            return Err(self.abandon(now, BodyError::Content(error)));
-        }
-        let written = self.out.len() - before;
-        self.queued += written as u64;
-        transaction.encoder = None;
-        transaction.stage = Stage::Ended;
-        transaction.end = Some(self.queued);
-        let id = transaction.id;
-        match self.config.protocol {
-            Protocol::Smtp => self.expect(Expect::EndOfData(id, None), 0),
-            Protocol::Lmtp => {
-                // R74: one reply per accepted recipient, in order.
-                let accepted: Vec<usize> = self
-                    .transaction(id)
-                    .map(|transaction| transaction.accepted().collect())
-                    .unwrap_or_default();
-                for index in accepted {
-                    self.expect(Expect::EndOfData(id, Some(index)), 0);
-                }
-            }
-        }
-        self.transcript.content(written);
-        self.transcript.end_of_content(now);
-        self.advance(now);
-        self.set_timer(now);
-        Ok(())
-    }
-
-    /// Content that cannot be finished: its recipients learn why, and the transport is dropped (R54).
-    fn abandon(&mut self, now: Instant, error: BodyError) -> BodyError {
-        let cause = match &error {
-            BodyError::Content(ContentError::EightBit { .. }) => Error::Unsendable(Unsendable::EightBit),
-            BodyError::Content(ContentError::EightBitHeader { .. }) => {
-                Error::Unsendable(Unsendable::EightBitHeaderInData)
-            }
-            BodyError::Content(content) => Error::Unsendable(Unsendable::Content(*content)),
-            other => Error::Source { message: other.to_string().into() },
-        };
-        self.abandon_content(now, &cause);
-        error
-    }
-
-    /// The source failed, or the caller gave up.
-    pub(crate) fn abandon_content(&mut self, now: Instant, cause: &Error) {
-        if let Some(transaction) = self.transactions.back_mut()
-            && transaction.stage == Stage::Content
-        {
-            transaction.fail_rest(&Failure::new(Phase::Body, cause.clone()));
-        }
-        self.drop_transport(now, cause.clone());
     }
 }
 

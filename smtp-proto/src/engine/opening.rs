@@ -9,7 +9,7 @@ use crate::{
     command::Command,
     config::{Protocol, TlsMode},
     connection::{Event, Notice},
-    error::{AuthError, Error, PeerError, TlsError},
+    error::{AuthError, Error, TlsError},
     reply::{Reply, Severity},
     sasl::{self, AuthPolicy, Exchange, Mechanism, SaslError},
     secret::Confidential,
@@ -26,10 +26,6 @@ impl Engine {
             }
             _ => self.unexpected(now, Phase::Greeting, reply),
         }
-    }
-
-    pub(super) fn unexpected(&mut self, now: Instant, phase: Phase, reply: Reply) {
-        self.protocol_error(now, PeerError::UnexpectedCode { phase, reply });
     }
 
     fn say_hello(&mut self, now: Instant) {

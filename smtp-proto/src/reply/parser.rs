@@ -260,7 +260,7 @@ impl Parser {
     fn line_read(&mut self) -> Option<Reply> {
         if !self.more {
             let Self { code, bare_lf, text, .. } = std::mem::take(self);
-            return code.map(|code| Reply::parsed(code, bare_lf, text.into_boxed_slice()));
+            return code.map(|code| Reply::parsed(code, bare_lf, text.into()));
         }
         self.lines += 1;
         self.line = 0;
@@ -333,7 +333,7 @@ fn whole(input: &[u8], limits: &Limits) -> Option<(usize, Reply)> {
         text.extend_from_slice(line.text);
         beyond = if line.more { Line::split_from(line.rest, limits) } else { None };
     }
-    Some((used, Reply::parsed(first.code, bare_lf, text.into_boxed_slice())))
+    Some((used, Reply::parsed(first.code, bare_lf, text.into())))
 }
 
 /// Lines of a reply whose places [`whole`] remembers.

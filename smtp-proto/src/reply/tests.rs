@@ -215,7 +215,7 @@ fn no_text_can_inject_a_reply() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn whatever_is_written_is_read_as_one_reply(

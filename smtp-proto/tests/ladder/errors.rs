@@ -226,7 +226,7 @@ fn one_connection_a_message_and_none_left_behind() {
 
 #[test]
 fn giving_up_while_a_session_is_ending_leads_nowhere() {
-    // DESIGN law 3: the reason why the session ends would lead to the next target
+    // law 3: the reason why the session ends would lead to the next target
     for cancel in [true, false] {
         let start = Instant::now();
         let endpoints =

@@ -234,7 +234,7 @@ proptest! {
         policy in policy(),
         split in prop_oneof![4 => Just(usize::MAX), 1 => 1usize..100],
     ) {
-        // DESIGN law 4
+        // law 4
         let implicit: Vec<bool> = behaviours.iter().map(|(implicit, ..)| *implicit).collect();
         let endpoints: Vec<String> = implicit
             .iter()

@@ -200,7 +200,7 @@ fn starttls_offered_and_done_means_tls() {
 
 #[test]
 fn a_handshake_survives_any_splitting() {
-    // M64; DESIGN law 1
+    // M64; law 1
     for split in [1, 2, 3, 5, 7, 64, 300] {
         for server in [&certs::SERVER_12, &certs::SERVER_13] {
             let seen = World::one(&attempt()).split(split).run([Script::starttls(server)]);
@@ -420,7 +420,7 @@ fn requiretls_that_cannot_be_kept_is_refused_here() {
 
 #[test]
 fn plaintext_behind_the_220_is_fatal_and_never_a_reason_to_fall_back() {
-    // D3, R86, DESIGN law 4
+    // D3, R86, law 4
     for injection in injections() {
         for config in [attempt(), require()] {
             let script = Script::sabotaged(injection.clone());

@@ -49,7 +49,7 @@ fn content_and_end_mark_leave_in_one_write() {
 
 #[test]
 fn a_large_message_passes_through_a_small_buffer() {
-    // N40, DESIGN 2.3
+    // N40
     let content: Vec<u8> = b".line of text\r\n".iter().copied().cycle().take(15 * 100_000).collect();
     let one = Mail::new(envelope(&["b@y"]), content.clone());
     let net = Net { to_server: Split::Sizes(vec![1000, 70_000, 1]), ..Net::default() };

@@ -186,7 +186,7 @@ fn rset_has_twenty_seconds() {
 
 #[test]
 fn an_early_or_second_handle_timeout_does_nothing() {
-    // DESIGN law 3
+    // law 3
     let mut world = World::new(config(), Script::new(""));
     let now = world.clock.now();
     let deadline = world.client.poll_timeout().expect("a deadline for the greeting");

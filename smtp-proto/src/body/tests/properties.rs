@@ -90,7 +90,7 @@ fn comparable(mut facts: Facts, error: Option<ContentError>) -> Facts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn encoder_is_the_oracle_for_any_split_and_policy(

@@ -63,7 +63,7 @@ fn oracle(input: &[u8], limits: &Limits) -> Outcome {
         let end = octets.len() - if octets.ends_with(b"\r\n") { 2 } else { 1 };
         texts.push(octets[4.min(end)..end].to_vec());
         if octets[3] != b'-' {
-            let text = texts.join(&b'\n').into_boxed_slice();
+            let text = texts.join(&b'\n').into();
             return Outcome::Complete(start, Reply::parsed(code.unwrap(), bare_lf, text));
         }
     }
@@ -326,7 +326,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn the_parser_equals_the_oracle_under_any_splitting(

@@ -163,7 +163,7 @@ fn a_refused_data_command_leaves_the_transaction_to_rset() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::cases(200))]
 
     #[test]
     fn content_of_any_octets_arrives(content: Vec<u8>, chunked: bool, piece in 1_usize..40) {

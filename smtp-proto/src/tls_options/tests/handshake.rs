@@ -248,7 +248,7 @@ fn a_second_connection_resumes_and_another_name_does_not() {
 
 #[test]
 fn one_server_may_have_256_connections_resume_at_once() {
-    let ca = Ca::new("ca"); // DESIGN: 256 tickets a target, not 8
+    let ca = Ca::new("ca"); // 256 tickets a target, not 8
     let server = ca.issue(params("mx", &["mx.example"])).server(|config| {
         config.send_tls13_tickets = 300;
         config.session_storage = rustls::server::ServerSessionMemoryCache::new(1000);

@@ -1,0 +1,181 @@
+//! The session under way: events of the connection, and what follows when it ends.
+
+use std::time::Instant;
+
+use super::{Action, Delivery, LEAST_PER_ADDRESS, State};
+use crate::{
+    Phase,
+    config::TlsMode,
+    connection::{Connection, Event, Notice},
+    envelope::Envelope,
+    error::{BodyError, Error},
+    policy::{self, Next},
+    timer,
+    transaction::{RecipientId, TransactionReport},
+    transcript,
+};
+
+impl Delivery {
+    pub(super) fn with_connection(&mut self, now: Instant, act: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = self.connection.as_mut() {
+            act(connection);
+            self.pump(now);
+        }
+    }
+
+    pub(super) fn with_body(
+        &mut self,
+        now: Instant,
+        act: impl FnOnce(&mut Connection) -> Result<(), BodyError>,
+    ) -> Result<(), BodyError> {
+        let result = self.connection.as_mut().map_or(Err(BodyError::NotWanted), act);
+        self.content_taken |= !matches!(result, Err(BodyError::NotWanted));
+        self.pump(now);
+        result
+    }
+
+    pub(super) fn pump(&mut self, now: Instant) {
+        while let Some(event) = self.connection.as_mut().and_then(Connection::poll_event) {
+            match event {
+                Event::Ready => self.on_ready(now),
+                Event::Recipient(_, id, reply) => {
+                    if let Some(index) = self.offered.get(id.index()) {
+                        self.actions.push_back(Action::Answer(RecipientId(*index), reply));
+                    }
+                }
+                Event::Decided(..) => {}
+                Event::Done(_, report) => self.on_done(now, report),
+                Event::Notice(notice) => self.on_notice(notice),
+                Event::Closed(error) => self.on_closed(now, error),
+            }
+        }
+        if let Some(connection) = self.connection.as_mut() {
+            self.lines.extend(std::iter::from_fn(|| connection.poll_transcript()));
+            // As the connection does with those that nobody fetches.
+            self.lines.drain(..self.lines.len().saturating_sub(transcript::KEPT));
+            if matches!(self.state, State::Lingering { .. }) && connection.transmit().is_empty() {
+                self.stop_lingering(now);
+            }
+        }
+    }
+
+    fn on_ready(&mut self, now: Instant) {
+        if self.found.is_some() {
+            if let Some(connection) = self.connection.as_mut() {
+                connection.quit(now);
+            }
+            return self.became_usable(true);
+        }
+        // Law 2: nobody decided is offered again.
+        let offered: Vec<usize> = self
+            .outcomes
+            .iter()
+            .enumerate()
+            .filter(|(_, outcome)| {
+                outcome
+                    .as_ref()
+                    .is_none_or(|(disposition, _)| policy::moves_on(self.plan.failover, disposition))
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let recipients =
+            offered.iter().filter_map(|index| self.envelope.recipients.get(*index)).cloned().collect();
+        let envelope = Envelope::new(self.envelope.sender.clone(), recipients);
+        let Some(connection) = self.connection.as_mut() else { return };
+        // Not when the server broke the protocol in the same breath: then the session never was usable.
+        let usable = connection.submit(now, envelope).is_ok();
+        if usable {
+            self.offered = offered;
+        }
+        self.became_usable(usable);
+    }
+
+    fn became_usable(&mut self, usable: bool) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.usable = usable;
+        }
+    }
+
+    fn on_done(&mut self, now: Instant, report: TransactionReport) {
+        let attempt = self.attempts.len().saturating_sub(1);
+        self.round_trips += report.round_trips;
+        for (index, disposition) in self.offered.iter().zip(report.dispositions) {
+            if let Some(outcome) = self.outcomes.get_mut(*index) {
+                *outcome = Some((disposition, attempt));
+            }
+        }
+        if let Some(connection) = self.connection.as_mut() {
+            connection.quit(now);
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.fell_back_to_plaintext |= matches!(notice, Notice::StartTlsRefused(_));
+            attempt.notices.push(notice);
+        }
+    }
+
+    fn on_closed(&mut self, now: Instant, error: Option<Error>) {
+        let Some(connection) = self.connection.as_mut() else { return };
+        let handshake_failed = connection.handshake_failed();
+        let phase = connection.phase();
+        let tls = connection.tls().cloned();
+        if let Some(found) = self.found.as_mut() {
+            found.greeting = connection.greeting().cloned();
+            found.capabilities = connection.capabilities().clone();
+        }
+        let quit_timeout = self
+            .plan
+            .targets
+            .get(self.target)
+            .map_or(LEAST_PER_ADDRESS, |target| target.config.timeouts.duration(Phase::Quit));
+        let usable = self.attempts.last().is_some_and(|attempt| attempt.usable);
+        self.then = match &error {
+            // The error may be why the session was ending already, and that would lead on.
+            _ if self.given_up => Next::Nothing,
+            _ if usable => self.after_transaction(error.as_ref()),
+            None => Next::Target,
+            Some(error) => {
+                let may_fall_back = handshake_failed && self.may_fall_back();
+                policy::next(self.plan.failover, policy::scope_of(error, phase, may_fall_back))
+            }
+        };
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.phase = phase;
+            attempt.tls = tls;
+            attempt.error = error;
+        }
+        self.state = State::Lingering { until: timer::after(now, quit_timeout) };
+        // `pump` goes on from here as soon as there is nothing left to write.
+    }
+
+    /// M65, M69, M71, D3: where TLS is optional and this was the first try, once more without.
+    fn may_fall_back(&self) -> bool {
+        !self.after_tls_failure
+            && self.found.is_none()
+            && !self.envelope.sender.require_tls
+            && self.current().is_some_and(|target| {
+                target.config.security.mode == TlsMode::StartTls && !target.config.security.required
+            })
+    }
+
+    /// After a session that was usable: on, if somebody may be offered elsewhere.
+    fn after_transaction(&self, error: Option<&Error>) -> Next {
+        let given_up = matches!(error, Some(Error::Cancelled | Error::Deadline(_) | Error::Source { .. }));
+        let open = self.outcomes.iter().any(|outcome| {
+            outcome.as_ref().is_none_or(|(disposition, _)| policy::moves_on(self.plan.failover, disposition))
+        });
+        if open && !given_up { Next::Target } else { Next::Nothing }
+    }
+
+    pub(super) fn stop_lingering(&mut self, now: Instant) {
+        if !matches!(self.state, State::Lingering { .. }) {
+            return;
+        }
+        self.connection = None;
+        self.actions.push_back(Action::Disconnect);
+        let next = std::mem::replace(&mut self.then, Next::Nothing);
+        self.go_on(now, next);
+    }
+}

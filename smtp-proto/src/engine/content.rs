@@ -1,0 +1,189 @@
+//! The content of a message: from its first octet to the replies to its end.
+
+use std::time::Instant;
+
+use super::{Engine, Expect};
+use crate::{
+    Phase,
+    body::ContentError,
+    config::Protocol,
+    connection::Event,
+    error::{BodyError, Disposition, Error, Failure, PeerError, Unsendable},
+    reply::{Reply, Severity},
+    transaction::{Fate, RecipientId, Stage, TransactionId},
+};
+
+impl Engine {
+    pub(crate) fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
+        if !self.wants_content() {
+            return Err(BodyError::NotWanted);
+        }
+        let before = self.out.len();
+        let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
+        let given = transaction.taken.saturating_add(data.len() as u64);
+        if let Some(declared) = transaction.declared
+            && given > declared
+        {
+            return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
+        }
+        transaction.taken = given;
+        let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
+        let encoded = encoder.encode(data, &mut self.out);
+        let written = self.out.len() - before;
+        self.queued += written as u64;
+        self.transcript.content(written);
+        if let Err(error) = encoded {
+            return Err(self.abandon(now, BodyError::Content(error)));
+        }
+        self.set_timer(now);
+        Ok(())
+    }
+
+    pub(crate) fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
+        if !self.wants_content() {
+            return Err(BodyError::NotWanted);
+        }
+        let before = self.out.len();
+        let Some(transaction) = self.transactions.back_mut() else { return Err(BodyError::NotWanted) };
+        let given = transaction.taken;
+        if let Some(declared) = transaction.declared
+            && given != declared
+        {
+            return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
+        }
+        let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
+        if let Err(error) = encoder.finish(&mut self.out) {
+            return Err(self.abandon(now, BodyError::Content(error)));
+        }
+        let written = self.out.len() - before;
+        self.queued += written as u64;
+        transaction.encoder = None;
+        transaction.stage = Stage::Ended;
+        transaction.end = Some(self.queued);
+        let id = transaction.id;
+        match self.config.protocol {
+            Protocol::Smtp => self.expect(Expect::EndOfData(id, None), 0),
+            Protocol::Lmtp => {
+                // R74: one reply per accepted recipient, in order.
+                let accepted: Vec<usize> = self
+                    .transaction(id)
+                    .map(|transaction| transaction.accepted().collect())
+                    .unwrap_or_default();
+                for index in accepted {
+                    self.expect(Expect::EndOfData(id, Some(index)), 0);
+                }
+            }
+        }
+        self.transcript.content(written);
+        self.transcript.end_of_content(now);
+        self.advance(now);
+        self.set_timer(now);
+        Ok(())
+    }
+
+    /// 354, though nobody was accepted: just the end mark (R140, R141).
+    pub(super) fn end_for_nobody(&mut self, now: Instant, id: TransactionId, reply: Reply) {
+        self.out.extend_from_slice(b".\r\n");
+        self.queued += 3;
+        self.transcript.end_of_content(now);
+        if self.config.protocol == Protocol::Lmtp {
+            // R76: how many replies would follow is undefined, so the end mark is the last word.
+            self.finish(id);
+            let error = Error::Peer(PeerError::UnexpectedCode { phase: Phase::Data, reply });
+            return self.close(Some(error));
+        }
+        self.expect(Expect::EndForNobody(id), 0);
+        if let Some(transaction) = self.transaction(id) {
+            transaction.stage = Stage::Ended;
+        }
+    }
+
+    pub(super) fn on_end_of_data(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        index: Option<usize>,
+        reply: Reply,
+    ) {
+        let code = reply.code().get();
+        match reply.severity() {
+            // D31: 221 says goodbye, not yes.
+            Severity::Positive if code != 221 => {
+                let Some(transaction) = self.transaction(id) else { return };
+                let indices: Vec<usize> =
+                    index.map_or_else(|| transaction.accepted().collect(), |one| vec![one]);
+                for index in indices {
+                    transaction.decide(index, Disposition::Delivered(reply.clone()));
+                }
+            }
+            Severity::Transient | Severity::Permanent => {
+                let Some(transaction) = self.transaction(id) else { return };
+                transaction.refuse_content(index, Phase::End, &reply);
+                self.reset_due = true;
+            }
+            _ => {
+                // Row 20: the server has the message and speaks nonsense; `drop_transport` makes that uncertain.
+                return self.unexpected(now, Phase::End, reply);
+            }
+        }
+        if let Some(index) = index
+            && let Some(Fate::Decided(disposition)) =
+                self.transaction(id).and_then(|transaction| transaction.recipients.get(index))
+        {
+            let disposition = disposition.clone();
+            self.events.push_back(Event::Decided(id, RecipientId(index), disposition)); // R64
+        }
+        if !self.awaits(id) {
+            self.finish(id);
+        }
+        if code == 421 {
+            self.drop_transport(now, Error::Refused { phase: Phase::End, reply }); // M91
+        }
+    }
+
+    /// A reply while content flows: a refusal is the verdict, anything else is out of order (D33, R55).
+    pub(super) fn on_reply_in_content(&mut self, now: Instant, reply: Reply) {
+        if !matches!(reply.severity(), Severity::Transient | Severity::Permanent) {
+            return self.protocol_error(now, PeerError::Unsolicited { reply });
+        }
+        let given = self.given;
+        let waited_for = self.expected.front().and_then(|head| match head.what {
+            Expect::EndOfData(id, index) => Some((id, index)),
+            _ => None,
+        });
+        let content =
+            self.transactions.back().filter(|last| last.stage == Stage::Content).map(|last| (last.id, None));
+        if let Some((id, index)) = waited_for.or(content)
+            && let Some(transaction) = self.transaction(id)
+        {
+            // Once the end mark may be out, an LMTP server's reply is for one recipient only.
+            let index = index.filter(|_| transaction.end.is_some_and(|end| end <= given));
+            transaction.refuse_content(index, Phase::Body, &reply);
+        }
+        self.drop_transport(now, Error::Refused { phase: Phase::Body, reply });
+    }
+
+    /// Content that cannot be finished: its recipients learn why, and the transport is dropped (R54).
+    fn abandon(&mut self, now: Instant, error: BodyError) -> BodyError {
+        let cause = match &error {
+            BodyError::Content(ContentError::EightBit { .. }) => Error::Unsendable(Unsendable::EightBit),
+            BodyError::Content(ContentError::EightBitHeader { .. }) => {
+                Error::Unsendable(Unsendable::EightBitHeaderInData)
+            }
+            BodyError::Content(content) => Error::Unsendable(Unsendable::Content(*content)),
+            other => Error::Source { message: other.to_string().into() },
+        };
+        self.abandon_content(now, &cause);
+        error
+    }
+
+    /// The source failed, or the caller gave up.
+    pub(crate) fn abandon_content(&mut self, now: Instant, cause: &Error) {
+        if let Some(transaction) = self.transactions.back_mut()
+            && transaction.stage == Stage::Content
+        {
+            transaction.fail_rest(&Failure::new(Phase::Body, cause.clone()));
+        }
+        self.drop_transport(now, cause.clone());
+    }
+}
