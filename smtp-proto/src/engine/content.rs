@@ -13,6 +13,9 @@ use crate::{
     transaction::{Fate, RecipientId, Stage, TransactionId},
 };
 
+/// What the encoder's last piece ends with.
+const END_MARK: &[u8] = b".\r\n";
+
 impl Engine {
     pub(crate) fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
         if !self.wants_content() {
@@ -74,7 +77,7 @@ impl Engine {
                 }
             }
         }
-        self.transcript.content(written);
+        self.transcript.content(written.saturating_sub(END_MARK.len()));
         self.transcript.end_of_content(now);
         self.advance(now);
         self.set_timer(now);
@@ -83,8 +86,8 @@ impl Engine {
 
     /// 354, though nobody was accepted: just the end mark (R140, R141).
     pub(super) fn end_for_nobody(&mut self, now: Instant, id: TransactionId, reply: Reply) {
-        self.out.extend_from_slice(b".\r\n");
-        self.queued += 3;
+        self.out.extend_from_slice(END_MARK);
+        self.queued += END_MARK.len() as u64;
         self.transcript.end_of_content(now);
         if self.config.protocol == Protocol::Lmtp {
             // R76: how many replies would follow is undefined, so the end mark is the last word.
