@@ -126,6 +126,7 @@ fn config(choice: u8) -> Config {
     config.pipelining = choice & 2 == 0;
     config.security.mode = if choice & 4 == 0 { TlsMode::Off } else { TlsMode::StartTls };
     config.security.required = choice & 8 != 0;
+    config.security.secrets_in_clear = true;
     config.transcript = choice & 16 != 0;
     if choice & 32 != 0 {
         let password = Secret::from("hunter2".to_owned());

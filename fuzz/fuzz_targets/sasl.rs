@@ -23,6 +23,7 @@ fuzz_target!(|data: &[u8]| {
     let now = Instant::now();
     let mut config = Config::new("client.example".parse().unwrap());
     config.auth = AuthPolicy::Mechanism(mechanism, credentials);
+    config.security.secrets_in_clear = true;
     config.transcript = true;
     let mut connection = Connection::new(now, Arc::new(config));
     let mut lines = 0;

@@ -242,7 +242,7 @@ pub(crate) enum InputKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tls {
-    /// No STARTTLS; tls:// targets use TLS all the same
+    /// No STARTTLS; tls:// targets use TLS all the same. With --auth, secrets go in clear to the others
     Off,
     /// STARTTLS where offered; when it fails, plaintext, and the report says so
     Opportunistic,

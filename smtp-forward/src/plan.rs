@@ -80,6 +80,8 @@ fn base(connect: &cli::Connect, transcript: bool) -> Result<Config, Failure> {
     let choice = tls_choice(connect);
     config.security.mode = if choice == cli::Tls::Off { TlsMode::Off } else { TlsMode::StartTls };
     config.security.required = choice == cli::Tls::Required;
+    // D4: the word of whoever said so; that LMTP does without is none.
+    config.security.secrets_in_clear = connect.tls == Some(cli::Tls::Off);
     let limits = &mut config.timeouts;
     limits.connect = connect.connect_timeout.unwrap_or(limits.connect);
     limits.submission = connect.submission_timeout.unwrap_or(limits.submission);
@@ -182,4 +184,28 @@ fn account(connect: &cli::Connect) -> Result<Credentials, Failure> {
         }
     };
     Ok(Credentials::Password { user, password })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn secrets_in_clear(options: &[&str]) -> bool {
+        let words = ["smtp-forward", "send", "--target", "tcp://192.0.2.1:24"].iter().chain(options);
+        let Command::Send(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+        base(&args.connect, false).unwrap().security.secrets_in_clear
+    }
+
+    #[test]
+    fn only_who_says_tls_off_allows_a_secret_in_clear() {
+        // D4: that LMTP does without TLS by default is nobody's word.
+        assert!(secrets_in_clear(&["--tls", "off"]));
+        assert!(secrets_in_clear(&["--lmtp", "--tls", "off"]));
+        assert!(!secrets_in_clear(&["--lmtp"]));
+        assert!(!secrets_in_clear(&[]));
+        assert!(!secrets_in_clear(&["--tls", "opportunistic"]));
+    }
 }

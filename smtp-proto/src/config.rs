@@ -47,6 +47,9 @@ pub struct Security {
     pub mode: TlsMode,
     /// No message and no secret without TLS (`require_tls`).
     pub required: bool,
+    /// The operator has switched TLS off and means it: secrets may go in clear (D4a). Counts only where `mode` is [`TlsMode::Off`];
+    /// that a mode is off by default is nobody's word.
+    pub secrets_in_clear: bool,
     /// rustls's configuration: roots, versions, suites, client certificate. The core picks neither roots nor provider.
     pub client: Option<Arc<ClientConfig>>,
     /// The name or address the certificate must be for: what the operator configured, never a DNS-derived name (R93, R209).

@@ -23,6 +23,7 @@ fn config() -> Config {
 fn with_auth(mut config: Config, mechanism: Mechanism) -> Config {
     let password = Credentials::Password { user: "test".to_owned(), password: Secret::from("correct-horse") };
     config.auth = AuthPolicy::Mechanism(mechanism, password);
+    config.security.secrets_in_clear = true;
     config
 }
 

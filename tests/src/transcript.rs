@@ -25,7 +25,7 @@
 //! |---|---|
 //! | `hostname` | the client's name, instead of client.example |
 //! | `protocol` | `lmtp` |
-//! | `tls` | `off`, `starttls`, `implicit`; with ` required` behind it nothing goes in clear |
+//! | `tls` | `starttls`, `implicit`; with ` required` behind it nothing goes in clear; `off`: the operator said so, without it nobody did |
 //! | `tls-server` | `wrong name`, `hangs up`, `silent`, `alert`, `plaintext`, `corrupt`: what is amiss at the other end |
 //! | `server-name` | `none`: nothing to verify a certificate for |
 //! | `auth` | `plain`, `login`, `auto`, each with a user and a password behind it or test's; `external` with an identity or without; `forward` with what came from the submitter or without |

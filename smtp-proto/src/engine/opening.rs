@@ -135,7 +135,8 @@ impl Engine {
         if let Channel::Tls(facts) = &self.channel {
             return Confidential::by_verified_tls(facts.verified);
         }
-        let switched_off = self.config.security.mode == TlsMode::Off;
+        let security = &self.config.security;
+        let switched_off = security.mode == TlsMode::Off && security.secrets_in_clear;
         let local_without_tls = self.link.local && !self.capabilities.starttls();
         let fell_back = self.link.after_tls_failure || self.starttls_refused;
         if fell_back || !(switched_off || local_without_tls) {

@@ -9,7 +9,9 @@ use smtp_proto::{
 use crate::{
     certs,
     server::{Sabotage, Script},
-    world::{LOGIN_PASSWORD, PLAIN, World, attempt, auth_plain, off, password, require, with_auth},
+    world::{
+        LOGIN_PASSWORD, PLAIN, World, attempt, auth_plain, off, off_by_default, password, require, with_auth,
+    },
 };
 
 fn open_to_auth() -> Script {
@@ -64,19 +66,25 @@ fn what_is_offered_only_before_tls_is_not_used() {
 
 #[test]
 fn where_a_secret_may_travel_in_clear() {
-    // D4: target, STARTTLS offered, attempt_starttls, AUTH sent
+    // D4: target, STARTTLS offered, attempt_starttls (`None`: off, and nobody said so), AUTH sent
+    let (no, yes) = (Some(false), Some(true));
     let rows = [
-        ("tcp://10.0.0.1:25", false, false, true),
-        ("tcp://10.0.0.1:25", true, false, true),
-        ("tcp://10.0.0.1:25", false, true, false),
-        ("tcp://127.0.0.1:25", false, false, true),
-        ("tcp://127.0.0.1:25", true, false, true),
-        ("tcp://127.0.0.1:25", false, true, true),
-        ("tcp://[::1]:25", false, true, true),
-        ("tcp://[::ffff:127.0.0.1]:25", false, true, true),
-        ("unix:///run/mx", false, false, true),
-        ("unix:///run/mx", true, false, true),
-        ("unix:///run/mx", false, true, true),
+        ("tcp://10.0.0.1:25", false, no, true),
+        ("tcp://10.0.0.1:25", true, no, true),
+        ("tcp://10.0.0.1:25", false, yes, false),
+        ("tcp://10.0.0.1:25", false, None, false),
+        ("tcp://10.0.0.1:25", true, None, false),
+        ("tcp://127.0.0.1:25", false, no, true),
+        ("tcp://127.0.0.1:25", true, no, true),
+        ("tcp://127.0.0.1:25", false, yes, true),
+        ("tcp://127.0.0.1:25", false, None, true),
+        ("tcp://127.0.0.1:25", true, None, false),
+        ("tcp://[::1]:25", false, yes, true),
+        ("tcp://[::ffff:127.0.0.1]:25", false, yes, true),
+        ("unix:///run/mx", false, no, true),
+        ("unix:///run/mx", true, no, true),
+        ("unix:///run/mx", false, yes, true),
+        ("unix:///run/mx", true, None, false),
     ];
     let policies = [
         auth_plain(),
@@ -86,7 +94,12 @@ fn where_a_secret_may_travel_in_clear() {
     ];
     for (endpoint, offered, try_tls, expected) in rows {
         for policy in &policies {
-            let config = with_auth(if try_tls { attempt() } else { off() }, policy.clone());
+            let config = match try_tls {
+                Some(true) => attempt(),
+                Some(false) => off(),
+                None => off_by_default(),
+            };
+            let config = with_auth(config, policy.clone());
             let mut script = open_to_auth();
             if offered {
                 script = script.offering("STARTTLS");
@@ -96,7 +109,7 @@ fn where_a_secret_may_travel_in_clear() {
                 script = script.reply("AUTH", "334 VXNlcm5hbWU6").reply("RESPONSE", "235 ok");
             }
             let seen = World::new(&config, &[endpoint]).forwarding(password()).run([script]);
-            let row = format!("{endpoint} {offered} {try_tls} {policy:?}: {:?}", seen.lines());
+            let row = format!("{endpoint} {offered} {try_tls:?} {policy:?}: {:?}", seen.lines());
             assert_eq!(seen.lines()[0].contains("AUTH"), expected, "{row}");
             let notices = &seen.report.attempts[0].notices;
             assert_eq!(notices.contains(&Notice::SecretInClear), expected, "{row}");

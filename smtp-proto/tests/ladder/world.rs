@@ -40,6 +40,14 @@ pub(crate) fn auth_plain() -> AuthPolicy {
 pub(crate) fn off() -> Config {
     let mut config = Config::new("client.example".parse().unwrap());
     config.security.client = Some(certs::client());
+    config.security.secrets_in_clear = true;
+    config
+}
+
+/// Off, and nobody said so.
+pub(crate) fn off_by_default() -> Config {
+    let mut config = off();
+    config.security.secrets_in_clear = false;
     config
 }
 

@@ -106,6 +106,7 @@ impl Transcript {
             ("protocol", "lmtp") => config.protocol = Protocol::Lmtp,
             ("tls", _) => {
                 let mut words = value.split(' ');
+                config.security.secrets_in_clear = value == "off";
                 config.security.mode = match words.next()? {
                     "off" => TlsMode::Off,
                     "starttls" => TlsMode::StartTls,

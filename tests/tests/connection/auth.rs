@@ -16,6 +16,7 @@ fn password() -> Credentials {
 fn with(policy: AuthPolicy) -> Config {
     let mut config = config();
     config.auth = policy;
+    config.security.secrets_in_clear = true; // D4a
     config
 }
 
