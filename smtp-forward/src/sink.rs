@@ -66,6 +66,7 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
     let listener = Listener::bind(&args.listen).await.map_err(|error| {
         Failure::because(Status::Rejected, format!("cannot listen on {}", args.listen.endpoint()), &error)
     })?;
+    let stop = stop_signal();
     if let Some(file) = &ca_file {
         report::say(format_args!("ca {}", file.path().display()));
     }
@@ -77,7 +78,7 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
         }
         Ok::<(), io::Error>(())
     });
-    listener.serve(Arc::new(shared), stop_signal()).await;
+    listener.serve(Arc::new(shared), stop).await;
     match printer.await {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::because(Status::Deferred, "standard output", &error))
@@ -166,16 +167,17 @@ pub(crate) fn base_config(host_name: ClientName) -> Config {
     config
 }
 
-/// SIGTERM or SIGINT.
-async fn stop_signal() {
+/// SIGTERM or SIGINT, listened for from now on: before anybody is told that the sink is there.
+fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
