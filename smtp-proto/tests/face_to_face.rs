@@ -530,3 +530,59 @@ fn the_next_envelope_rides_behind_the_content() {
             .all(|disposition| matches!(disposition, Disposition::Delivered(_)))
     );
 }
+
+#[test]
+fn a_tls_record_without_an_answer_is_no_turn_of_the_line() {
+    // The report's round trips: input after output, and a key update or a ticket is no answer.
+    let now = Instant::now();
+    let mut config = Config::new("client.example".parse().unwrap());
+    config.security.mode = TlsMode::Implicit;
+    config.security.client = Some(Arc::clone(&certificates().client));
+    config.security.server_name = Some(ServerName::try_from("mx.example").unwrap());
+    let mut client = Connection::new(now, Arc::new(config));
+    let mut server = rustls::ServerConnection::new(Arc::clone(&certificates().server)).unwrap();
+    // Carries what waits on either side, and returns what the client said.
+    let carry = |client: &mut Connection, server: &mut rustls::ServerConnection| {
+        let mut heard = Vec::new();
+        loop {
+            let wire = client.transmit().to_vec();
+            client.handle_transmitted(now, wire.len());
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets().unwrap();
+            let _ = std::io::Read::read_to_end(&mut server.reader(), &mut heard);
+            let mut back = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut back).unwrap();
+            }
+            client.handle_input(now, &back);
+            if wire.is_empty() && back.is_empty() {
+                return String::from_utf8(heard).unwrap();
+            }
+        }
+    };
+    carry(&mut client, &mut server);
+    let mut heard = String::new();
+    for said in ["220 mx", "250 mx", "250 ok", "250 ok", "354 go", "250 taken"] {
+        server.refresh_traffic_keys().unwrap();
+        carry(&mut client, &mut server);
+        std::io::Write::write_all(&mut server.writer(), format!("{said}\r\n").as_bytes()).unwrap();
+        heard += &carry(&mut client, &mut server);
+        if client.can_begin() && said == "250 mx" {
+            let sender = Sender::new("a@example.org".parse().unwrap());
+            let to = vec![Recipient::new("b@example.net".parse().unwrap())];
+            client.submit(now, Envelope::new(sender, to)).unwrap();
+        }
+        if client.body_credit() > 0 {
+            client.write_body(now, b"x\r\n").unwrap();
+            client.finish_body(now).unwrap();
+        }
+        heard += &carry(&mut client, &mut server);
+    }
+    assert_eq!(
+        heard,
+        "EHLO client.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nx\r\n.\r\n"
+    );
+    let report = std::iter::from_fn(|| client.poll_event())
+        .find_map(|event| if let Event::Done(_, report) = event { Some(report) } else { None });
+    assert_eq!(report.unwrap().round_trips, 4);
+}

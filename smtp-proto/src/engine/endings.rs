@@ -53,7 +53,6 @@ impl Engine {
             Some(cause) => Error::Lost { phase: self.waiting(), cause: Some(Arc::clone(cause)) },
             None => Error::Timeout(phase),
         };
-        self.transcript.note(now, || error.to_string());
         // A late reply would be taken for the next one's: the stream is out of step, so not even QUIT (law 10).
         self.drop_transport(now, error);
     }

@@ -13,7 +13,7 @@ use crate::{
 impl Engine {
     /// Reads replies from plaintext; returns how many octets were left when a reply asked for a TLS handshake.
     pub(crate) fn handle_plain(&mut self, now: Instant, mut data: &[u8]) -> usize {
-        if std::mem::take(&mut self.turn_due) && !data.is_empty() {
+        if !data.is_empty() && std::mem::take(&mut self.turn_due) {
             self.turns += 1;
         }
         while !data.is_empty() && !self.closed && self.channel != Channel::Handshake {
@@ -47,16 +47,12 @@ impl Engine {
         self.set_timer(now);
     }
 
-    const fn limits_for(what: Option<Expect>) -> reply::Limits {
-        match what {
+    fn limits(&self) -> reply::Limits {
+        match self.expected.front().map(|head| head.what) {
             Some(Expect::Hello(_)) => reply::Limits::HELLO,
             Some(Expect::Auth) => reply::Limits::CHALLENGE,
             _ => reply::Limits::NORMAL,
         }
-    }
-
-    fn limits(&self) -> reply::Limits {
-        Self::limits_for(self.expected.front().map(|head| head.what))
     }
 
     fn on_reply(&mut self, now: Instant, reply: Reply, began: u64) {
