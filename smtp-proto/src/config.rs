@@ -27,6 +27,19 @@ pub enum EightBit {
     Send,
 }
 
+/// Whether content goes by BDAT (RFC 3030) or by DATA (D27).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Chunking {
+    /// BDAT where the server offers CHUNKING and PIPELINING: it saves a round trip.
+    #[default]
+    Auto,
+    /// BDAT wherever the server offers CHUNKING.
+    Yes,
+    /// Always DATA.
+    No,
+}
+
 /// When TLS is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TlsMode {
@@ -78,6 +91,8 @@ pub struct Config {
     pub eight_bit_header: EightBit,
     /// Use PIPELINING where offered. Off: one command at a time.
     pub pipelining: bool,
+    /// Use CHUNKING where offered (D27).
+    pub chunking: Chunking,
     /// Send `AUTH=<>` with MAIL after authenticating (D23).
     pub mail_auth_param: bool,
     /// Record the dialogue, secrets redacted, for `poll_transcript`.
@@ -98,6 +113,7 @@ impl Config {
             eight_bit_body: EightBit::Strict,
             eight_bit_header: EightBit::Strict,
             pipelining: true,
+            chunking: Chunking::default(),
             mail_auth_param: false,
             transcript: false,
         }

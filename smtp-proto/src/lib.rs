@@ -89,6 +89,7 @@ mod lookup;
 mod phase;
 mod plan;
 mod policy;
+pub mod pool;
 pub mod reply;
 mod report;
 pub mod sasl;

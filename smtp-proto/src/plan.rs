@@ -6,6 +6,7 @@ use crate::{
     config::{Config, Protocol, TlsMode},
     endpoint::{Endpoint, HostError},
     policy::Failover,
+    pool::Limits,
 };
 
 /// One server: where it is, and how to speak with it.
@@ -58,6 +59,8 @@ pub struct Plan {
     pub failover: Failover,
     /// Time for a whole delivery, all attempts together; `None`: only the phases have limits.
     pub total_timeout: Option<Duration>,
+    /// How far connections are kept for later messages (D28); `None`: one connection a message (M41).
+    pub reuse: Option<Limits>,
 }
 
 /// Why settings make no plan.
@@ -107,7 +110,12 @@ impl Plan {
         if targets.is_empty() {
             return Err(PlanError::NoTargets);
         }
-        Ok(Self { targets, failover: Failover::default(), total_timeout: None })
+        Ok(Self {
+            targets,
+            failover: Failover::default(),
+            total_timeout: None,
+            reuse: Some(Limits::default()),
+        })
     }
 
     /// Sets what moves on to the next target.
@@ -121,6 +129,13 @@ impl Plan {
     #[must_use]
     pub const fn with_total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how far connections are kept for later messages; `None`: one connection a message (M41).
+    #[must_use]
+    pub const fn with_reuse(mut self, limits: Option<Limits>) -> Self {
+        self.reuse = limits;
         self
     }
 }
