@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     let endpoints = endpoints.iter().map(|endpoint| endpoint.parse::<Endpoint>().unwrap());
     let decided = choice & 1 != 0;
     let failover = if decided { Failover::UntilDecided } else { Failover::UntilUsable };
-    let plan = Plan::new(endpoints, &config).unwrap().with_failover(failover);
+    let plan = Plan::new(endpoints, &config).unwrap().with_failover(failover).with_reuse(None);
     let recipients = vec![Recipient::new("a@x.example".parse().unwrap()); 2];
     let envelope = Envelope::new(Sender::new("s@y.example".parse().unwrap()), recipients);
     let mut delivery = Delivery::new(now, Arc::new(plan), envelope);

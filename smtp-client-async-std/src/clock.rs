@@ -19,6 +19,11 @@ pub(crate) trait Clock {
     fn now(&self) -> Instant;
 
     fn sleep_until(&self, deadline: Instant) -> Task<()>;
+
+    /// Has a task run by itself.
+    fn spawn(&self, task: Task<()>) {
+        async_std::task::spawn(task);
+    }
 }
 
 impl Clock for System {

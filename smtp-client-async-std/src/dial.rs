@@ -17,8 +17,8 @@ use smtp_proto::{Peer, ResolveError};
 use crate::clock::{Task, spawn_blocking};
 
 /// Where addresses and transports come from: the operating system, or a test.
-pub(crate) trait Network {
-    type Transport: AsyncRead + AsyncWrite + Unpin + Send;
+pub(crate) trait Network: Send + Sync + 'static {
+    type Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>>;
 

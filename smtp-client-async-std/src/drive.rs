@@ -14,12 +14,14 @@ use std::{
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::BodyError, transcript::Line};
+use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::BodyError};
 
 use crate::{
+    Observer,
     clock::{Alarm, Clock, Task, yield_now},
     dial::Network,
     message::{Message, Source},
+    pool::{Connections, Permit, Waiting},
 };
 
 #[cfg(test)]
@@ -42,6 +44,10 @@ struct Wire<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     const fn new(transport: Option<T>) -> Self {
         Self { transport, ended: false }
+    }
+
+    fn take(&mut self) -> Option<T> {
+        std::mem::replace(self, Self::new(None)).transport
     }
 
     /// Reads once; whether anything came of it.
@@ -83,11 +89,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 }
 
-/// A lookup or a connect, where one is under way.
-enum Dialling<T> {
+/// On the way to a transport, where that is under way.
+enum Dialling<N: Network + Clock> {
     Nothing,
+    Queue(Waiting<N>),
     Lookup(Task<Result<Vec<SocketAddr>, ResolveError>>),
-    Connect(Task<io::Result<T>>),
+    Connect(Task<io::Result<N::Transport>>),
 }
 
 /// What became of the content arm in a turn.
@@ -101,34 +108,49 @@ enum Fed {
     More,
 }
 
+/// What a delivery is carried out over.
+pub(crate) struct Line<'a, N: Network + Clock> {
+    pub(crate) network: &'a N,
+    /// Where connections are kept, if they are.
+    pub(crate) connections: Option<&'a Arc<Connections<N>>>,
+    /// One that is there from the beginning.
+    pub(crate) transport: Option<N::Transport>,
+    /// Who reads the dialogue.
+    pub(crate) observer: Option<Arc<Observer>>,
+}
+
 /// One delivery under way.
 struct Drive<'a, N: Network + Clock> {
     network: &'a N,
+    connections: Option<&'a Arc<Connections<N>>>,
     delivery: Delivery,
     source: Source,
     wire: Wire<N::Transport>,
-    dialling: Dialling<N::Transport>,
+    dialling: Dialling<N>,
+    /// For what is in `wire`, and given back after it.
+    permit: Option<Permit<N>>,
     alarm: Alarm,
-    observer: Option<&'a (dyn Fn(&Line) + Send + Sync)>,
+    observer: Option<Arc<Observer>>,
     /// Why the source could not give what it should.
     failure: Option<io::Error>,
 }
 
 /// Carries a delivery out. The error is the source's.
 pub(crate) async fn deliver<N: Network + Clock>(
-    network: &N,
+    line: Line<'_, N>,
     delivery: Delivery,
     source: Source,
-    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
 ) -> (Report, Option<io::Error>) {
     let mut drive = Drive {
-        network,
+        network: line.network,
+        connections: line.connections,
+        permit: None,
         delivery,
         source,
-        wire: Wire::new(None),
+        wire: Wire::new(line.transport),
         dialling: Dialling::Nothing,
         alarm: Alarm::default(),
-        observer,
+        observer: line.observer,
         failure: None,
     };
     let mut turns = 0;
@@ -145,15 +167,11 @@ pub(crate) async fn deliver<N: Network + Clock>(
 }
 
 /// A delivery without a message, to see what a target is like.
-pub(crate) async fn probe<N: Network + Clock>(
-    network: &N,
-    plan: Arc<Plan>,
-    target: usize,
-    observer: Option<&(dyn Fn(&Line) + Send + Sync)>,
-) -> Probe {
+pub(crate) async fn probe<N: Network + Clock>(line: Line<'_, N>, plan: Arc<Plan>, target: usize) -> Probe {
+    let network = line.network;
     let began = network.now();
     let nothing = Message::from_bytes(Vec::new()).into_source();
-    let (report, _) = deliver(network, Delivery::probe(began, plan, target), nothing, observer).await;
+    let (report, _) = deliver(line, Delivery::probe(began, plan, target), nothing).await;
     report.into_probe(network.now().saturating_duration_since(began))
 }
 
@@ -162,11 +180,24 @@ impl<N: Network + Clock> Drive<'_, N> {
     fn obey(&mut self) -> Option<Report> {
         loop {
             while let Some(line) = self.delivery.poll_transcript() {
-                if let Some(observer) = self.observer {
+                if let Some(observer) = &self.observer {
                     observer(&line);
                 }
             }
             match self.delivery.poll_action()? {
+                Action::Acquire(need) => {
+                    self.permit = None;
+                    match self.connections {
+                        Some(connections) => self.dialling = Dialling::Queue(connections.request(need)),
+                        None => self.delivery.handle_acquired(self.network.now(), None),
+                    }
+                }
+                Action::Keep(idle) => {
+                    if let (Some(permit), Some(transport)) = (self.permit.take(), self.wire.take()) {
+                        permit.keep(idle, transport, self.observer.clone());
+                    }
+                    self.source.release();
+                }
                 Action::Resolve { host, port } => {
                     self.dialling = Dialling::Lookup(self.network.resolve(host, port));
                 }
@@ -205,6 +236,16 @@ impl<N: Network + Clock> Drive<'_, N> {
     fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.dialling {
             Dialling::Nothing => return false,
+            Dialling::Queue(waiting) => {
+                let Poll::Ready((kept, permit)) = waiting.poll(cx) else { return false };
+                self.dialling = Dialling::Nothing;
+                self.permit = Some(permit);
+                let kept = kept.map(|(idle, transport)| {
+                    self.wire = Wire::new(Some(transport));
+                    idle
+                });
+                self.delivery.handle_acquired(self.network.now(), kept);
+            }
             Dialling::Lookup(lookup) => {
                 let Poll::Ready(result) = lookup.as_mut().poll(cx) else { return false };
                 self.dialling = Dialling::Nothing;

@@ -1,7 +1,7 @@
 //! An SMTP and LMTP client on async-std.
 //!
 //! All that is SMTP is in [`smtp_proto`], which has no sockets; this crate gives it sockets, files, name lookups and a clock. A
-//! [`Plan`] says where messages go and how; a [`Client`] carries it out, one message a connection.
+//! [`Plan`] says where messages go and how; a [`Client`] carries it out, and keeps connections for the messages that follow.
 //!
 //! ```no_run
 //! use smtp_client_async_std::{Client, Message};
@@ -32,7 +32,8 @@
 //! - Futures are `Send`, and may be dropped at any point: what is left is a closed transport. A server that has not got the end of the
 //!   content by then has not got the message; see [`Disposition::Uncertain`](smtp_proto::Disposition) for the moment after that, which
 //!   a caller who drops the future does not learn about.
-//! - No task is left behind. A read from a file or a name lookup that is under way on the blocking pool ends by itself.
+//! - No task is left behind: one looks at the clock while connections are idle, and one says goodbye to each that goes; they end by
+//!   themselves. A read from a file or a name lookup that is under way on the blocking pool ends by itself.
 //! - Messages of any size pass in constant memory: at most 128 KiB of a file, 64 KiB of a reader, nothing but the bytes themselves of
 //!   what is in memory, and 64 KiB of output.
 //! - It reads while it writes: a server that refuses the content half-way is heard at once.
@@ -46,26 +47,39 @@ use std::{fmt, io, sync::Arc};
 
 use smtp_proto::{
     Delivery, Envelope, Error, Phase, Plan, Probe, Report, body::LineBreaks, error::Unsendable,
-    sasl::Credentials, transcript::Line,
+    sasl::Credentials, transcript,
 };
 
-use crate::{clock::Clock, dial::System, message::ScanError};
+use crate::{clock::Clock, dial::System, drive::Line, message::ScanError, pool::Connections};
 
 mod clock;
 mod dial;
 mod drive;
 mod message;
+mod pool;
 
 pub use message::Message;
 
 /// Somebody who reads the dialogue.
-pub(crate) type Observer = dyn Fn(&Line) + Send + Sync;
+pub(crate) type Observer = dyn Fn(&transcript::Line) + Send + Sync;
 
 /// Sends messages as a plan says. Cheap to clone, and shared by any number of sends at a time.
+///
+/// Connections are kept for later messages and shared by all clones, as far as [`Plan::reuse`] says; [`close`](Self::close) ends them.
 #[derive(Clone)]
 pub struct Client {
     plan: Arc<Plan>,
     observer: Option<Arc<Observer>>,
+    kept: Option<Arc<Owner>>,
+}
+
+/// What all clones of a client have together.
+struct Owner(Arc<Connections<System>>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl fmt::Debug for Client {
@@ -90,7 +104,9 @@ pub struct SourceError {
 impl Client {
     /// A client for a plan.
     pub fn new(plan: impl Into<Arc<Plan>>) -> Self {
-        Self { plan: plan.into(), observer: None }
+        let plan = plan.into();
+        let kept = Connections::new(System, &plan).map(|connections| Arc::new(Owner(connections)));
+        Self { plan, observer: None, kept }
     }
 
     /// Calls `observer` with each line of every dialogue, in order, secrets redacted.
@@ -98,7 +114,7 @@ impl Client {
     /// Only where [`Config::transcript`](smtp_proto::Config::transcript) is set. The lines of sends that run at the same time are mixed;
     /// give each its own clone of the client to tell them apart. `observer` runs between two looks at the socket, so it must not block.
     #[must_use]
-    pub fn with_transcript(self, observer: impl Fn(&Line) + Send + Sync + 'static) -> Self {
+    pub fn with_transcript(self, observer: impl Fn(&transcript::Line) + Send + Sync + 'static) -> Self {
         Self { observer: Some(Arc::new(observer)), ..self }
     }
 
@@ -134,7 +150,26 @@ impl Client {
     /// Every address of the target is tried until one connects. No plaintext retry is made where TLS fails: that is what a probe is to
     /// find out.
     pub async fn probe(&self, target_index: usize) -> Probe {
-        drive::probe(&System, Arc::clone(&self.plan), target_index, self.observer.as_deref()).await
+        drive::probe(self.line(), Arc::clone(&self.plan), target_index).await
+    }
+
+    /// Ends the connections that are kept, each with QUIT, and those in use as soon as their message is through; ready when none is left.
+    ///
+    /// Messages may still be sent, each over a connection of its own from now on. Without this, what is kept is ended by the last clone
+    /// that is dropped: with QUIT, by a task. A server does not mind either; it is a courtesy.
+    pub async fn close(&self) {
+        if let Some(kept) = &self.kept {
+            kept.0.close().await;
+        }
+    }
+
+    fn line(&self) -> Line<'_, System> {
+        Line {
+            network: &System,
+            connections: self.kept.as_ref().map(|kept| &kept.0),
+            transport: None,
+            observer: self.observer.clone(),
+        }
     }
 
     async fn deliver(
@@ -161,8 +196,7 @@ impl Client {
         }
         let plan = Arc::clone(&self.plan);
         let delivery = Delivery::with_credentials(System.now(), plan, envelope, credentials);
-        let (report, failure) =
-            drive::deliver(&System, delivery, message.into_source(), self.observer.as_deref()).await;
+        let (report, failure) = drive::deliver(self.line(), delivery, message.into_source()).await;
         match failure {
             Some(cause) => Err(SourceError { cause, report }),
             None => Ok(report),

@@ -200,7 +200,7 @@ async fn over_unix(path: &str, listener: UnixListener) {
     let mut config = config();
     config.protocol = Protocol::Lmtp;
     let endpoint: Endpoint = format!("unix:{path}").parse().unwrap();
-    let client = Client::new(Plan::new([endpoint], &config).unwrap());
+    let client = Client::new(Plan::new([endpoint], &config).unwrap().with_reuse(None));
     let script = async {
         let mut server = Script::new(listener.accept().await.unwrap().0);
         server.say("220 mx.example LMTP\r\n").await;

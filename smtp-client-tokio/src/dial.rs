@@ -20,12 +20,19 @@ use smtp_proto::{Peer, ResolveError};
 pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where addresses and transports come from: the operating system, or a test.
-pub(crate) trait Network {
-    type Transport: AsyncRead + AsyncWrite + Unpin + Send;
+pub(crate) trait Network: Send + Sync + 'static {
+    type Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>>;
 
     fn connect(&self, peer: Peer) -> Task<io::Result<Self::Transport>>;
+
+    /// Has a task run by itself; drops it where nobody can.
+    fn spawn(&self, task: Task<()>) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(task);
+        }
+    }
 }
 
 /// The operating system's resolver and sockets.

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Sends one message and says what became of it; an error is one of this machine's.
 pub(crate) fn send(plan: Plan, envelope: Envelope, mut message: impl Read + Seek) -> io::Result<Report> {
-    let mut delivery = Delivery::new(now(), plan.into(), envelope);
+    let mut delivery = Delivery::new(now(), plan.with_reuse(None).into(), envelope);
     let (mut socket, mut space) = (None, vec![0; 64 * 1024]);
     loop {
         while let Some(action) = delivery.poll_action() {
@@ -38,7 +38,7 @@ pub(crate) fn send(plan: Plan, envelope: Envelope, mut message: impl Read + Seek
                 },
                 Action::Disconnect => socket = None,
                 Action::Rewind => delivery.handle_rewound(now(), message.rewind()),
-                Action::Answer(..) => {}
+                Action::Acquire(_) | Action::Keep(_) | Action::Answer(..) => {} // the plan keeps nothing
                 Action::Finish(report) => return Ok(report),
             }
         }

@@ -53,6 +53,8 @@ pub enum Notice {
     StartTlsRefused(Reply),
     /// A reply line ended in a bare LF (R43).
     BareLfInReply,
+    /// A connection that was kept for this message had died meanwhile; a fresh one took its place (D28).
+    Replaced,
 }
 
 impl fmt::Display for Notice {
@@ -61,6 +63,7 @@ impl fmt::Display for Notice {
             Self::SecretInClear => f.write_str("credentials were sent without TLS"),
             Self::StartTlsRefused(reply) => write!(f, "STARTTLS was refused, going on in plaintext: {reply}"),
             Self::BareLfInReply => f.write_str("a reply line ended in LF without CR"),
+            Self::Replaced => f.write_str("a kept connection had ended; a fresh one took its place"),
         }
     }
 }

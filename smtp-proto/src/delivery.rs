@@ -16,13 +16,14 @@ use std::{
 use crate::{
     Phase,
     config::Link,
-    connection::Connection,
+    connection::{Connection, Notice},
     endpoint::Endpoint,
     envelope::{Envelope, Sender},
     error::{BodyError, Disposition, Error, Failure},
     lookup::ResolveError,
     plan::{Peer, Plan, Target},
     policy::{self, Next, Scope},
+    pool::{Idle, Need},
     reply::Reply,
     report::{Attempt, Found, RecipientReport, Report},
     sasl::Credentials,
@@ -34,6 +35,13 @@ use crate::{
 /// What the adapter is asked to do. Exhaustive on purpose: a new action must break every adapter's build.
 #[derive(Debug)]
 pub enum Action {
+    /// Get a connection of this kind out of a pool, or leave to open one; answer with [`Delivery::handle_acquired`]. Only where the plan
+    /// has connections used again ([`Plan::reuse`]); an adapter without a pool answers `None` at once.
+    ///
+    /// What was acquired before, if anything, is no longer needed.
+    Acquire(Need),
+    /// Put the connection into the pool, with its transport; or drop both.
+    Keep(Box<Idle>),
     /// Look up the addresses of a name; answer with [`Delivery::handle_resolved`].
     Resolve {
         /// The name, as A-labels.
@@ -58,6 +66,7 @@ const LEAST_PER_ADDRESS: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 enum State {
+    Acquiring,
     Resolving,
     Connecting {
         until: Instant,
@@ -67,7 +76,9 @@ enum State {
     Lingering {
         until: Instant,
     },
-    Rewinding,
+    Rewinding {
+        go_on: fn(&mut Delivery, Instant),
+    },
     Finished,
 }
 
@@ -91,6 +102,11 @@ pub struct Delivery {
     peer: Option<Peer>,
     after_tls_failure: bool,
     connection: Option<Connection>,
+    /// When it was opened, and how many messages it has served.
+    opened: Instant,
+    served: u32,
+    /// A kept connection was found dead, and is replaced once (D28).
+    replaced: bool,
     /// What to do when the last words are out.
     then: Next,
 
@@ -137,6 +153,9 @@ impl Delivery {
             peer: None,
             after_tls_failure: false,
             connection: None,
+            opened: now,
+            served: 0,
+            replaced: false,
             then: Next::Nothing,
             attempts: Vec::new(),
             offered: Vec::new(),
@@ -167,6 +186,19 @@ impl Delivery {
         probe
     }
 
+    /// Ends a connection that was kept, with QUIT. The transport is there already; the report that it finishes with is empty.
+    #[must_use]
+    pub fn farewell(now: Instant, plan: Arc<Plan>, idle: Box<Idle>) -> Self {
+        let mut delivery = Self::new(now, plan, Envelope::new(Sender::null(), Vec::new()));
+        delivery.actions.clear();
+        delivery.target = idle.target;
+        delivery.connection = Some(idle.connection);
+        delivery.state = State::Session;
+        delivery.given_up = true;
+        delivery.with_connection(now, |connection| connection.quit(now));
+        delivery
+    }
+
     // ---- targets and addresses ---------------------------------------------------------------------------------------------------
 
     fn current(&self) -> Option<&Target> {
@@ -174,6 +206,20 @@ impl Delivery {
     }
 
     fn start_target(&mut self, now: Instant) {
+        self.replaced = false;
+        if self.plan.reuse.is_none() || self.found.is_some() || self.current().is_none() {
+            return self.open(now);
+        }
+        self.state = State::Acquiring;
+        self.actions.push_back(Action::Acquire(Need {
+            target: self.target,
+            credentials: self.forwarded.clone(),
+            require_tls: self.envelope.sender.require_tls,
+        }));
+    }
+
+    /// Opens a connection to the target.
+    fn open(&mut self, now: Instant) {
         let Some(target) = self.current() else { return self.finish() };
         let timeout = target.config.timeouts.duration(Phase::Connect);
         self.connect_deadline = timer::after(now, timeout);
@@ -234,12 +280,17 @@ impl Delivery {
         if self.target >= self.plan.targets.len() || self.found.is_some() {
             return self.finish();
         }
+        self.rewind_then(now, Self::start_target);
+    }
+
+    /// Goes on where none of the content has been taken, or once it can be had from its beginning again.
+    fn rewind_then(&mut self, now: Instant, go_on: fn(&mut Self, Instant)) {
         if self.content_taken {
             // Law 5: before any octet is asked for twice.
-            self.state = State::Rewinding;
+            self.state = State::Rewinding { go_on };
             self.actions.push_back(Action::Rewind);
         } else {
-            self.start_target(now);
+            go_on(self, now);
         }
     }
 
@@ -261,6 +312,7 @@ impl Delivery {
             error,
             tls: None,
             fell_back_to_plaintext: self.after_tls_failure,
+            reused: false,
             notices: Vec::new(),
         });
     }
@@ -283,12 +335,35 @@ impl Delivery {
                     None => self.next_target(now),
                 }
             }
+            Next::Fresh => self.rewind_then(now, Self::open),
             Next::Target => self.next_target(now),
             Next::Nothing => self.finish(),
         }
     }
 
     // ---- the transport or the clock spoke ----------------------------------------------------------------------------------------
+
+    /// There is a kept connection for it, or one may be opened. Ignored unless one was asked for.
+    pub fn handle_acquired(&mut self, now: Instant, kept: Option<Box<Idle>>) {
+        if !matches!(self.state, State::Acquiring) {
+            return;
+        }
+        let Some(idle) = kept else { return self.open(now) };
+        let Idle { connection, peer, fell_back_to_plaintext, opened, messages, .. } = *idle;
+        self.peer = peer;
+        self.after_tls_failure = false;
+        self.opened = opened;
+        self.served = messages;
+        self.push_attempt(Phase::Mail, None);
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.reused = true;
+            attempt.fell_back_to_plaintext = fell_back_to_plaintext;
+        }
+        self.connection = Some(connection);
+        self.state = State::Session;
+        self.on_ready(now);
+        self.pump(now);
+    }
 
     /// The lookup has ended. Ignored unless one was asked for.
     pub fn handle_resolved(&mut self, now: Instant, result: Result<Vec<SocketAddr>, ResolveError>) {
@@ -329,6 +404,11 @@ impl Delivery {
             forwarded: self.forwarded.clone(),
         };
         self.push_attempt(Phase::Greeting, None);
+        if self.replaced {
+            self.on_notice(Notice::Replaced);
+        }
+        self.opened = now;
+        self.served = 0;
         self.connection = Some(Connection::with_link(now, config, link));
         self.state = State::Session;
         self.pump(now);
@@ -358,13 +438,11 @@ impl Delivery {
 
     /// The content can be had from its beginning again, or not.
     pub fn handle_rewound(&mut self, now: Instant, result: io::Result<()>) {
-        if !matches!(self.state, State::Rewinding) {
-            return;
-        }
+        let State::Rewinding { go_on } = self.state else { return };
         match result {
             Ok(()) => {
                 self.content_taken = false;
-                self.start_target(now);
+                go_on(self, now);
             }
             // What was decided so far stands: nobody else can be offered a message that cannot be had again.
             Err(_) => self.finish(),
@@ -409,10 +487,13 @@ impl Delivery {
     /// # Errors
     /// As [`write_body`](Self::write_body).
     pub fn finish_body(&mut self, now: Instant) -> Result<(), BodyError> {
+        let keeps = self.keeps(now);
         self.with_body(now, |connection| {
             connection.finish_body(now)?;
-            // One message a connection (M41): QUIT rides behind the end mark where PIPELINING allows it.
-            connection.quit(now);
+            if !keeps {
+                // Its last message (M41): QUIT rides behind the end mark where PIPELINING allows it.
+                connection.quit(now);
+            }
             Ok(())
         })
     }
@@ -463,7 +544,7 @@ impl Delivery {
             State::Resolving => Some(self.connect_deadline),
             State::Connecting { until } | State::Lingering { until } => Some(*until),
             State::Session => self.connection.as_ref().and_then(Connection::poll_timeout),
-            State::Rewinding => None,
+            State::Acquiring | State::Rewinding { .. } => None,
             State::Finished => return None,
         };
         match (own, self.total_deadline) {

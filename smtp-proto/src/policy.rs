@@ -39,6 +39,8 @@ pub(crate) enum Next {
     Address,
     /// The same address once more, without STARTTLS (M65).
     SameInPlaintext,
+    /// A fresh connection to the same target, in place of a kept one that had died (D28).
+    Fresh,
     /// The next target.
     Target,
     /// Nothing: the failure stands.
@@ -77,6 +79,16 @@ pub(crate) fn moves_on(failover: Failover, disposition: &Disposition) -> bool {
         (Failover::UntilDecided, Disposition::Deferred(failure)) => {
             !matches!(failure.cause, Error::Source { .. } | Error::Cancelled | Error::Deadline(_))
         }
+        _ => false,
+    }
+}
+
+/// Whether this is what a connection ends with that died while it was kept: the peer is gone, says that it goes, or is out of step. What
+/// it says about the message is none of that, and neither is what happens on this side.
+pub(crate) fn is_death(error: &Error) -> bool {
+    match error {
+        Error::Lost { .. } | Error::Timeout(_) | Error::Tls(_) | Error::Peer(_) => true,
+        Error::Refused { reply, .. } => reply.code().get() == 421,
         _ => false,
     }
 }

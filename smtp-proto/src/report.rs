@@ -34,6 +34,8 @@ pub struct Attempt {
     pub tls: Option<TlsFacts>,
     /// STARTTLS was refused or had failed, and the session went on in plaintext (D2, M65).
     pub fell_back_to_plaintext: bool,
+    /// The connection had been kept from an earlier message (D28).
+    pub reused: bool,
     /// Things worth a line in the log.
     pub notices: Vec<Notice>,
 }

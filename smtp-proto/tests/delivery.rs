@@ -251,7 +251,7 @@ fn plan(world: &World) -> Plan {
     config.protocol = if world.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
     let endpoints = (0..world.faults.len())
         .map(|target| format!("tcp://10.0.0.{}:2525", target + 1).parse::<Endpoint>().unwrap());
-    Plan::new(endpoints, &config).unwrap().with_failover(world.failover)
+    Plan::new(endpoints, &config).unwrap().with_reuse(None).with_failover(world.failover)
 }
 
 fn envelope(recipients: usize) -> Envelope {
@@ -279,6 +279,7 @@ fn run(world: &World) -> Seen {
     for _ in 0..100_000 {
         while let Some(action) = delivery.poll_action() {
             match action {
+                Action::Acquire(_) | Action::Keep(_) => panic!("the plan keeps nothing"),
                 Action::Resolve { .. } => panic!("addresses need no lookup"),
                 Action::Connect(peer) => {
                     assert!(!open, "one transport at a time");
@@ -587,7 +588,9 @@ fn names_are_looked_up_and_all_their_addresses_tried() {
     // M14, M101, M102
     let now = Instant::now();
     let config = Config::new("client.example".parse().unwrap());
-    let plan = Arc::new(Plan::new(["tcp://mx.example:25".parse::<Endpoint>().unwrap()], &config).unwrap());
+    let plan = Arc::new(
+        Plan::new(["tcp://mx.example:25".parse::<Endpoint>().unwrap()], &config).unwrap().with_reuse(None),
+    );
     let mut delivery = Delivery::new(now, Arc::clone(&plan), envelope(1));
     assert!(
         matches!(delivery.poll_action(), Some(Action::Resolve { host, port: 25 }) if host == "mx.example")
@@ -616,6 +619,7 @@ fn the_total_deadline_ends_everything() {
     let config = Config::new("client.example".parse().unwrap());
     let plan = Plan::new(["tcp://10.0.0.1:25".parse::<Endpoint>().unwrap()], &config)
         .unwrap()
+        .with_reuse(None)
         .with_total_timeout(Duration::from_secs(7));
     let mut delivery = Delivery::new(now, Arc::new(plan), envelope(1));
     assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
@@ -633,7 +637,8 @@ fn a_probe_stops_before_mail() {
     let now = Instant::now();
     let config = Config::new("client.example".parse().unwrap());
     let endpoints = ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
-    let mut probe = Delivery::probe(now, Arc::new(Plan::new(endpoints, &config).unwrap()), 1);
+    let mut probe =
+        Delivery::probe(now, Arc::new(Plan::new(endpoints, &config).unwrap().with_reuse(None)), 1);
     assert!(matches!(probe.poll_action(), Some(Action::Connect(ref peer)) if target_of(peer) == 1));
     probe.handle_connected(now, Ok(()));
     let mut wrote = Vec::new();
@@ -657,7 +662,8 @@ fn a_target_that_speaks_out_of_turn_behind_its_hello_was_never_usable() {
     let now = Instant::now();
     let config = Config::new("client.example".parse().unwrap());
     let endpoints = ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
-    let mut delivery = Delivery::new(now, Arc::new(Plan::new(endpoints, &config).unwrap()), envelope(1));
+    let mut delivery =
+        Delivery::new(now, Arc::new(Plan::new(endpoints, &config).unwrap().with_reuse(None)), envelope(1));
     assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
     delivery.handle_connected(now, Ok(()));
     delivery.handle_input(now, b"220 mx\r\n");

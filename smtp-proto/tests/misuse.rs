@@ -36,7 +36,7 @@ fn envelope(recipients: usize) -> Envelope {
 
 fn plan(endpoints: &[&str], config: &Config) -> Arc<Plan> {
     let endpoints = endpoints.iter().map(|text| text.parse::<Endpoint>().unwrap());
-    Arc::new(Plan::new(endpoints, config).unwrap())
+    Arc::new(Plan::new(endpoints, config).unwrap().with_reuse(None))
 }
 
 fn send_all(connection: &mut Connection, now: Instant) -> Vec<u8> {

@@ -146,7 +146,8 @@ impl<'a> Simulation<'a> {
         while let Some(action) = self.delivery.poll_action() {
             let now = self.clock.now();
             match action {
-                Action::Resolve { .. } | Action::Answer(..) => {}
+                Action::Acquire(_) => self.delivery.handle_acquired(now, None),
+                Action::Resolve { .. } | Action::Keep(_) | Action::Answer(..) => {}
                 Action::Connect(address) => self.connect(now, &address),
                 Action::Disconnect => self.disconnect(),
                 Action::Rewind => {

@@ -270,7 +270,8 @@ impl Transcript {
         let host = if self.remote { "192.0.2.1" } else { "127.0.0.1" };
         let endpoint: Endpoint = format!("{scheme}://{host}:{port}").parse().expect("an endpoint");
         let endpoints = std::iter::repeat_n(endpoint, self.targets).chain(more);
-        let mut plan = Plan::new(endpoints, &config).expect("a plan").with_failover(failover);
+        let mut plan =
+            Plan::new(endpoints, &config).expect("a plan").with_failover(failover).with_reuse(None);
         if self.no_server_name {
             for target in &mut plan.targets {
                 let mut config = (*target.config).clone();

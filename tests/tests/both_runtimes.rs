@@ -42,7 +42,7 @@ fn session(mut socket: &TcpStream) -> String {
 fn plan(endpoint: &str) -> Plan {
     let mut config = Config::new("client.example".parse().expect("a name"));
     config.transcript = true;
-    Plan::new([endpoint.parse().expect("an endpoint")], &config).expect("a plan")
+    Plan::new([endpoint.parse().expect("an endpoint")], &config).expect("a plan").with_reuse(None)
 }
 
 fn envelope() -> Envelope {

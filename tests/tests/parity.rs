@@ -303,7 +303,7 @@ fn deliver(
     credentials: Option<Credentials>,
     envelope: Envelope,
 ) -> Report {
-    let client = Client::new(Plan::new(endpoints, config).expect("a plan"));
+    let client = Client::new(Plan::new(endpoints, config).expect("a plan").with_reuse(None));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let sent = runtime.block_on(async {
         match credentials {

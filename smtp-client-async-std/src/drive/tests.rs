@@ -131,9 +131,14 @@ impl Network for Net {
     }
 }
 
+/// Nothing is kept, nobody reads along.
+fn line(net: &Net) -> Line<'_, Net> {
+    Line { network: net, connections: None, transport: None, observer: None }
+}
+
 async fn send(net: &Net, plan: Plan, message: impl Into<Message>) -> (Report, Option<io::Error>) {
     let delivery = Delivery::new(net.now(), Arc::new(plan), envelope());
-    deliver(net, delivery, message.into().into_source(), None).await
+    deliver(line(net), delivery, message.into().into_source()).await
 }
 
 fn one(config: &Config) -> Plan {
@@ -504,7 +509,7 @@ fn a_probe_says_what_it_found_and_quits() {
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };
-    let (found, _) = net.run(probe(&net, Arc::clone(&plan), 0, None), script);
+    let (found, _) = net.run(probe(line(&net), Arc::clone(&plan), 0), script);
     assert!(found.usable && found.error.is_none(), "{found:?}");
     assert_eq!(found.greeting.as_deref(), Some("mx.example ESMTP at your service"));
     assert!(found.capabilities.pipelining());
@@ -515,7 +520,7 @@ fn a_probe_says_what_it_found_and_quits() {
 fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
     let plan = Arc::new(one(&config()));
-    let found = net.time.run(probe(&net, Arc::clone(&plan), 0, None));
+    let found = net.time.run(probe(line(&net), Arc::clone(&plan), 0));
     assert!(matches!(found.error, Some(Error::Timeout(Phase::Connect))));
     assert_eq!((found.usable, found.elapsed.as_secs()), (false, 300));
 
@@ -525,11 +530,11 @@ fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (found, ()) = net.run(probe(&net, Arc::clone(&plan), 0, None), script);
+    let (found, ()) = net.run(probe(line(&net), Arc::clone(&plan), 0), script);
     assert!(matches!(found.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{found:?}");
     assert!(found.peer.is_some());
 
-    assert!(net.time.run(probe(&net, Arc::clone(&plan), 7, None)).error.is_some());
+    assert!(net.time.run(probe(line(&net), Arc::clone(&plan), 7)).error.is_some());
 }
 
 #[test]

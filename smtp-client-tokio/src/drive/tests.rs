@@ -104,9 +104,14 @@ impl Network for Net {
     }
 }
 
+/// Nothing is kept, nobody reads along.
+fn line(net: &Net) -> Line<'_, Net> {
+    Line { network: net, connections: None, transport: None, observer: None }
+}
+
 async fn send(net: &Net, plan: Plan, message: impl Into<Message>) -> (Report, Option<io::Error>) {
     let delivery = Delivery::new(now(), Arc::new(plan), envelope());
-    deliver(net, delivery, message.into().into_source(), None).await
+    deliver(line(net), delivery, message.into().into_source()).await
 }
 
 fn one(config: &Config) -> Plan {
@@ -471,7 +476,7 @@ async fn a_probe_says_what_it_found_and_quits() {
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };
-    let (probe, _) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
+    let (probe, _) = tokio::join!(probe(line(&net), Arc::new(plan.clone()), 0), script);
     assert!(probe.usable && probe.error.is_none(), "{probe:?}");
     assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP at your service"));
     assert!(probe.capabilities.pipelining());
@@ -482,7 +487,7 @@ async fn a_probe_says_what_it_found_and_quits() {
 async fn a_probe_fails_with_the_reason() {
     let net = Net::new([Dial::Hole]);
     let plan = one(&config());
-    let found = probe(&net, Arc::new(plan.clone()), 0, None).await;
+    let found = probe(line(&net), Arc::new(plan.clone()), 0).await;
     assert!(matches!(found.error, Some(Error::Timeout(Phase::Connect))));
     assert_eq!((found.usable, found.elapsed.as_secs()), (false, 300));
 
@@ -492,11 +497,11 @@ async fn a_probe_fails_with_the_reason() {
         server.say("554 5.7.1 go away\r\n").await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
     };
-    let (found, ()) = tokio::join!(probe(&net, Arc::new(plan.clone()), 0, None), script);
+    let (found, ()) = tokio::join!(probe(line(&net), Arc::new(plan.clone()), 0), script);
     assert!(matches!(found.error, Some(Error::Refused { phase: Phase::Greeting, .. })), "{found:?}");
     assert!(found.peer.is_some());
 
-    assert!(probe(&net, Arc::new(plan.clone()), 7, None).await.error.is_some());
+    assert!(probe(line(&net), Arc::new(plan.clone()), 7).await.error.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -120,7 +120,7 @@ pub fn config() -> Config {
 
 pub fn plan(endpoints: &[&str], config: &Config) -> Plan {
     let endpoints = endpoints.iter().map(|text| text.parse::<Endpoint>().unwrap());
-    Plan::new(endpoints, config).unwrap()
+    Plan::new(endpoints, config).unwrap().with_reuse(None)
 }
 
 pub fn envelope() -> Envelope {

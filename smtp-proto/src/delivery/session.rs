@@ -8,8 +8,9 @@ use crate::{
     config::TlsMode,
     connection::{Connection, Event, Notice},
     envelope::Envelope,
-    error::{BodyError, Error},
-    policy::{self, Next},
+    error::{BodyError, Disposition, Error},
+    policy::{self, Failover, Next},
+    pool::Idle,
     timer,
     transaction::{RecipientId, TransactionReport},
     transcript,
@@ -59,7 +60,7 @@ impl Delivery {
         }
     }
 
-    fn on_ready(&mut self, now: Instant) {
+    pub(super) fn on_ready(&mut self, now: Instant) {
         if self.found.is_some() {
             if let Some(connection) = self.connection.as_mut() {
                 connection.quit(now);
@@ -104,12 +105,50 @@ impl Delivery {
                 *outcome = Some((disposition, attempt));
             }
         }
-        if let Some(connection) = self.connection.as_mut() {
+        if !self.keep(now)
+            && let Some(connection) = self.connection.as_mut()
+        {
             connection.quit(now);
         }
     }
 
-    fn on_notice(&mut self, notice: Notice) {
+    /// Another message may follow over this connection (D28).
+    pub(super) fn keeps(&self, now: Instant) -> bool {
+        self.plan.reuse.is_some_and(|limits| limits.allow(now, self.opened, self.served.saturating_add(1)))
+    }
+
+    /// Lets go of a connection that is fit for another message (D29).
+    fn keep(&mut self, now: Instant) -> bool {
+        if !self.keeps(now) || self.given_up {
+            return false;
+        }
+        let Some(mut connection) = self.connection.take_if(|connection| connection.is_reusable()) else {
+            return false;
+        };
+        self.lines.extend(std::iter::from_fn(|| connection.poll_transcript()));
+        let fell_back_to_plaintext = match self.attempts.last_mut() {
+            Some(attempt) => {
+                attempt.phase = Phase::End;
+                attempt.tls = connection.tls().cloned();
+                attempt.fell_back_to_plaintext
+            }
+            None => false,
+        };
+        self.actions.push_back(Action::Keep(Box::new(Idle {
+            connection,
+            target: self.target,
+            peer: self.peer.clone(),
+            credentials: self.forwarded.clone(),
+            fell_back_to_plaintext,
+            opened: self.opened,
+            since: now,
+            messages: self.served.saturating_add(1),
+        })));
+        self.go_on(now, self.after_transaction(None));
+        true
+    }
+
+    pub(super) fn on_notice(&mut self, notice: Notice) {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.fell_back_to_plaintext |= matches!(notice, Notice::StartTlsRefused(_));
             attempt.notices.push(notice);
@@ -134,6 +173,7 @@ impl Delivery {
         self.then = match &error {
             // The error may be why the session was ending already, and that would lead on.
             _ if self.given_up => Next::Nothing,
+            Some(error) if self.was_dead(error) => Next::Fresh,
             _ if usable => self.after_transaction(error.as_ref()),
             None => Next::Target,
             Some(error) => {
@@ -141,13 +181,48 @@ impl Delivery {
                 policy::next(self.plan.failover, policy::scope_of(error, phase, may_fall_back))
             }
         };
-        if let Some(attempt) = self.attempts.last_mut() {
+        if self.then == Next::Fresh && !self.last_attempt_decided() {
+            // Silently: that it had died says nothing about the target.
+            self.attempts.pop();
+        } else if let Some(attempt) = self.attempts.last_mut() {
             attempt.phase = phase;
             attempt.tls = tls;
             attempt.error = error;
         }
+        self.replaced = self.then == Next::Fresh;
         self.state = State::Lingering { until: timer::after(now, quit_timeout) };
         // `pump` goes on from here as soon as there is nothing left to write.
+    }
+
+    /// D28: a kept connection that dies before the end mark is replaced once by a fresh one. Whoever it was asked for and gave no answer
+    /// about is open again then. Where content was taken, only if that may be asked for again (law 5).
+    fn was_dead(&mut self, error: &Error) -> bool {
+        let reused = self.attempts.last().is_some_and(|attempt| attempt.reused);
+        if !reused
+            || !policy::is_death(error)
+            || (self.content_taken && self.plan.failover == Failover::UntilUsable)
+        {
+            return false;
+        }
+        let mut open = false;
+        for index in &self.offered {
+            let Some(outcome) = self.outcomes.get_mut(*index) else { continue };
+            match outcome {
+                Some((Disposition::Deferred(failure), _)) if policy::is_death(&failure.cause) => {
+                    *outcome = None
+                }
+                Some(_) => continue,
+                None => {}
+            }
+            open = true;
+        }
+        open
+    }
+
+    /// Whether the last attempt decided about anybody.
+    fn last_attempt_decided(&self) -> bool {
+        let last = self.attempts.len().saturating_sub(1);
+        self.outcomes.iter().flatten().any(|(_, attempt)| *attempt == last)
     }
 
     /// M65, M69, M71, D3: where TLS is optional and this was the first try, once more without.

@@ -86,7 +86,8 @@ fn envelope() -> Envelope {
 }
 
 fn delivery(now: Instant) -> Delivery {
-    let plan = Plan::new(["tcp://mx.example:25".parse::<Endpoint>().unwrap()], &off()).unwrap();
+    let plan =
+        Plan::new(["tcp://mx.example:25".parse::<Endpoint>().unwrap()], &off()).unwrap().with_reuse(None);
     Delivery::new(now, Arc::new(plan), envelope())
 }
 
@@ -231,7 +232,8 @@ fn giving_up_while_a_session_is_ending_leads_nowhere() {
         let start = Instant::now();
         let endpoints =
             ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
-        let plan = Plan::new(endpoints, &off()).unwrap().with_total_timeout(Duration::from_secs(2));
+        let plan =
+            Plan::new(endpoints, &off()).unwrap().with_reuse(None).with_total_timeout(Duration::from_secs(2));
         let mut delivery = Delivery::new(start, Arc::new(plan), envelope());
         assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
         delivery.handle_connected(start, Ok(()));

@@ -120,7 +120,9 @@ fn a_server_that_speaks_before_the_clienthello_on_an_implicit_tls_port_fails_as_
     use smtp_proto::{Action, Delivery, Envelope, Plan, Recipient, Sender};
     for offered in [false, true] {
         let now = std::time::Instant::now();
-        let plan = Plan::new(["tls://10.0.0.1:25".parse::<smtp_proto::Endpoint>().unwrap()], &off()).unwrap();
+        let plan = Plan::new(["tls://10.0.0.1:25".parse::<smtp_proto::Endpoint>().unwrap()], &off())
+            .unwrap()
+            .with_reuse(None);
         let envelope = Envelope::new(Sender::null(), vec![Recipient::new("r@example.net".parse().unwrap())]);
         let mut delivery = Delivery::new(now, plan.into(), envelope);
         assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));

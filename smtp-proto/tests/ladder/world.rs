@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn new(config: &Config, endpoints: &[&str]) -> Self {
         let endpoints = endpoints.iter().map(|text| text.parse::<Endpoint>().unwrap());
         Self {
-            plan: Plan::new(endpoints, config).unwrap(),
+            plan: Plan::new(endpoints, config).unwrap().with_reuse(None),
             sender: Sender::new("s@example.org".parse().unwrap()),
             forwarded: None,
             split: usize::MAX,
@@ -202,6 +202,7 @@ impl Run {
                     self.taken = 0;
                     self.delivery.handle_rewound(self.now, Ok(()));
                 }
+                Action::Acquire(_) | Action::Keep(_) => unreachable!("the plan keeps nothing"),
                 Action::Answer(..) => {}
                 Action::Finish(report) => return Some(report),
             }

@@ -1,0 +1,251 @@
+//! Waiting for connections, and seeing those off that have to go. Which one serves whom, and which has to go, is decided in
+//! [`smtp_proto::pool`].
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use smtp_proto::{
+    Delivery, Plan,
+    pool::{Grant, Idle, Need, Pool, Ticket},
+};
+
+use crate::{
+    Observer,
+    clock::{Alarm, Clock},
+    dial::Network,
+    drive,
+    message::Message,
+};
+
+/// What is kept with a connection.
+pub(crate) struct Kept<T> {
+    transport: T,
+    /// Who reads its dialogue; the last message's observer hears how it ends.
+    observer: Option<Arc<Observer>>,
+}
+
+/// The connections of one client.
+pub(crate) struct Connections<N: Network + Clock> {
+    network: N,
+    plan: Arc<Plan>,
+    state: Mutex<State<N::Transport>>,
+}
+
+struct State<T> {
+    pool: Pool<Kept<T>>,
+    /// Who is waiting for a connection.
+    asking: BTreeMap<Ticket, Waker>,
+    /// Who is waiting until there is none.
+    draining: Vec<Waker>,
+    /// A task looks at the time while connections are idle,
+    timed: bool,
+    /// and is woken by this.
+    watcher: Option<Waker>,
+}
+
+impl<N: Network + Clock> Connections<N> {
+    /// `None`: the plan wants one connection a message.
+    pub(crate) fn new(network: N, plan: &Arc<Plan>) -> Option<Arc<Self>> {
+        let pool = Pool::of(plan)?;
+        let state =
+            State { pool, asking: BTreeMap::new(), draining: Vec::new(), timed: false, watcher: None };
+        Some(Arc::new(Self { network, plan: Arc::clone(plan), state: Mutex::new(state) }))
+    }
+
+    /// Asks for a connection.
+    pub(crate) fn request(self: &Arc<Self>, need: Need) -> Waiting<N> {
+        let target = need.target;
+        let ticket = self.attend(|pool| pool.request(self.network.now(), need));
+        Waiting { connections: Arc::clone(self), target, ticket: Some(ticket) }
+    }
+
+    /// Ends what is idle, and what is in use once it is free; ready when there is no connection left.
+    pub(crate) async fn close(self: &Arc<Self>) {
+        self.attend(Pool::close);
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.pool.is_empty() {
+                return Poll::Ready(());
+            }
+            if !state.draining.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.draining.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Ends what is idle, without waiting for it.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        self.attend(Pool::close);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<N::Transport>> {
+        // Nothing that runs under the lock leaves it half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the pool, and then what it wants done.
+    fn attend<R>(self: &Arc<Self>, act: impl FnOnce(&mut Pool<Kept<N::Transport>>) -> R) -> R {
+        let mut state = self.lock();
+        let result = act(&mut state.pool);
+        let mut wakers = Vec::new();
+        while let Some(ticket) = state.pool.poll_served() {
+            wakers.extend(state.asking.remove(&ticket));
+        }
+        if state.pool.is_empty() {
+            wakers.append(&mut state.draining);
+        }
+        if state.pool.is_closed() {
+            wakers.extend(state.watcher.take());
+        }
+        let goodbyes: Vec<_> = std::iter::from_fn(|| state.pool.poll_goodbye()).collect();
+        let starts = !state.timed && state.pool.poll_timeout().is_some();
+        state.timed |= starts;
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        for (idle, kept) in goodbyes {
+            self.see_off(idle, kept);
+        }
+        if starts {
+            let timed = Timed { connections: Arc::clone(self), done: false };
+            self.network.spawn(Box::pin(timed.watch()));
+        }
+        result
+    }
+
+    /// Ends a connection as it should end, in a task of its own; where there is no runtime any more, by dropping it.
+    fn see_off(self: &Arc<Self>, idle: Box<Idle>, kept: Kept<N::Transport>) {
+        let connections = Arc::clone(self);
+        let permit = Permit { connections: Some(Arc::clone(self)), target: idle.target() };
+        self.network.spawn(Box::pin(async move {
+            let delivery = Delivery::farewell(connections.network.now(), Arc::clone(&connections.plan), idle);
+            let nothing = Message::from_bytes(Vec::new()).into_source();
+            let line = drive::Line {
+                network: &connections.network,
+                connections: None,
+                transport: Some(kept.transport),
+                observer: kept.observer,
+            };
+            drive::deliver(line, delivery, nothing).await;
+            drop(permit);
+        }));
+    }
+}
+
+impl<N: Network + Clock> fmt::Debug for Connections<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("idle", &self.lock().pool.idle()).finish_non_exhaustive()
+    }
+}
+
+/// The task that looks at the time while connections are idle, and ends by itself.
+struct Timed<N: Network + Clock> {
+    connections: Arc<Connections<N>>,
+    done: bool,
+}
+
+impl<N: Network + Clock> Timed<N> {
+    async fn watch(mut self) {
+        let mut alarm = Alarm::default();
+        poll_fn(|cx| self.poll(cx, &mut alarm)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<()> {
+        loop {
+            let mut state = self.connections.lock();
+            let deadline = state.pool.poll_timeout();
+            state.timed = deadline.is_some();
+            state.watcher = state.timed.then(|| cx.waker().clone());
+            drop(state);
+            if deadline.is_none() {
+                self.done = true;
+                return Poll::Ready(());
+            }
+            std::task::ready!(alarm.poll(cx, &self.connections.network, deadline));
+            self.connections.attend(|pool| pool.handle_timeout(self.connections.network.now()));
+        }
+    }
+}
+
+impl<N: Network + Clock> Drop for Timed<N> {
+    fn drop(&mut self) {
+        if !self.done {
+            // The runtime is going, and the transports with it.
+            let mut state = self.connections.lock();
+            state.timed = false;
+            let dead = state.pool.clear();
+            drop(state);
+            drop(dead);
+        }
+    }
+}
+
+/// Waits for a connection. Dropping it leaves the place in the queue to the next.
+pub(crate) struct Waiting<N: Network + Clock> {
+    connections: Arc<Connections<N>>,
+    target: usize,
+    ticket: Option<Ticket>,
+}
+
+/// A connection that was kept, and what may be done with it, or only the latter.
+type Acquired<N> = (Option<(Box<Idle>, <N as Network>::Transport)>, Permit<N>);
+
+impl<N: Network + Clock> Waiting<N> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Acquired<N>> {
+        let Some(ticket) = self.ticket else { return Poll::Pending };
+        let mut state = self.connections.lock();
+        let Some(grant) = state.pool.collect(ticket) else {
+            state.asking.insert(ticket, cx.waker().clone());
+            return Poll::Pending;
+        };
+        drop(state);
+        self.ticket = None;
+        let permit = Permit { connections: Some(Arc::clone(&self.connections)), target: self.target };
+        let kept = match grant {
+            Grant::Kept(idle, kept) => Some((idle, kept.transport)),
+            Grant::Fresh => None,
+        };
+        Poll::Ready((kept, permit))
+    }
+}
+
+impl<N: Network + Clock> Drop for Waiting<N> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.connections.lock().asking.remove(&ticket);
+            self.connections.attend(|pool| pool.withdraw(self.connections.network.now(), ticket));
+        }
+    }
+}
+
+/// Leave to have one connection to a target. Dropping it gives that back.
+pub(crate) struct Permit<N: Network + Clock> {
+    /// `None`: given back.
+    connections: Option<Arc<Connections<N>>>,
+    target: usize,
+}
+
+impl<N: Network + Clock> Permit<N> {
+    /// Gives the connection back along with it.
+    pub(crate) fn keep(mut self, idle: Box<Idle>, transport: N::Transport, observer: Option<Arc<Observer>>) {
+        if let Some(connections) = self.connections.take() {
+            let now = connections.network.now();
+            connections.attend(|pool| pool.keep(now, idle, Kept { transport, observer }));
+        }
+    }
+}
+
+impl<N: Network + Clock> Drop for Permit<N> {
+    fn drop(&mut self) {
+        if let Some(connections) = self.connections.take() {
+            let now = connections.network.now();
+            connections.attend(|pool| pool.release(now, self.target));
+        }
+    }
+}
