@@ -66,6 +66,7 @@ pub(crate) fn with_auth(
 pub(crate) fn plan<E: AsRef<str>>(endpoints: &[E], config: &Config) -> Plan {
     Plan::new(endpoints.iter().map(|endpoint| endpoint.as_ref().parse::<Endpoint>().unwrap()), config)
         .unwrap()
+        .with_reuse(None)
 }
 
 /// Endpoints with a configuration each.
