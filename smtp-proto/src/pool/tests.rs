@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
