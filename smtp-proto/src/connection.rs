@@ -79,7 +79,8 @@ impl fmt::Display for Notice {
 pub struct Connection {
     engine: Engine,
     config: Arc<Config>,
-    tls: Option<Tls>,
+    /// Boxed: most connections do without, and it is large.
+    tls: Option<Box<Tls>>,
     /// Octets for the transport; `wire[out..]` is not taken yet.
     wire: Zeroizing<Vec<u8>>,
     out: usize,
@@ -156,7 +157,7 @@ impl Connection {
             return self.engine.drop_transport(now, Error::Tls(TlsError::NoServerName));
         };
         match Tls::new(client, name) {
-            Ok(tls) => self.tls = Some(tls),
+            Ok(tls) => self.tls = Some(Box::new(tls)),
             Err(error) => self.engine.drop_transport(now, Error::Tls(error)),
         }
     }
@@ -185,7 +186,7 @@ impl Connection {
         self.plain = plain;
         if let Err(error) = read {
             self.engine.drop_transport(now, Error::Tls(error));
-        } else if self.tls.as_ref().is_some_and(Tls::is_ended) {
+        } else if self.tls.as_ref().is_some_and(|tls| tls.is_ended()) {
             self.engine.closed_by_peer(now, None);
         }
         self.settle();
@@ -442,6 +443,13 @@ impl Connection {
             self.engine.out.shrink_to(IDLE_BUFFER);
             self.plain = Vec::new();
         }
+    }
+
+    /// Lets go of every buffer: nothing may come for a while.
+    pub(crate) fn rest(&mut self) {
+        self.wire.shrink_to_fit();
+        self.marks = Vec::new();
+        self.engine.rest();
     }
 
     /// Once: decides what the last words are. Nothing, where the transport is dropped (R54), but the alert of a TLS failure; the rest

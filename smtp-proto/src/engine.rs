@@ -291,6 +291,14 @@ impl Engine {
             && self.sent == self.queued
     }
 
+    /// Lets go of what is allocated for traffic.
+    pub(crate) fn rest(&mut self) {
+        self.out.shrink_to_fit();
+        self.expected.shrink_to_fit();
+        self.transactions.shrink_to_fit();
+        self.events.shrink_to_fit();
+    }
+
     /// Octets may still leave.
     pub(crate) const fn can_write(&self) -> bool {
         self.write_failed.is_none()

@@ -126,6 +126,7 @@ impl Delivery {
             return false;
         };
         self.lines.extend(std::iter::from_fn(|| connection.poll_transcript()));
+        connection.rest();
         let fell_back_to_plaintext = match self.attempts.last_mut() {
             Some(attempt) => {
                 attempt.phase = Phase::End;

@@ -1,0 +1,234 @@
+//! The two adapters side by side, over loopback against the program's own sink: messages a second, processor time, memory.
+//!
+//! ```text
+//! cargo build --release -p smtp-forward && cargo bench -p smtp-testkit --bench adapters
+//! ```
+//! Each figure is the median of several runs, which take turns, since the machine is never quiet. `MESSAGES` sets how many messages a
+//! run has (10,000).
+
+use std::{
+    env, fs,
+    future::poll_fn,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use smtp_proto::{
+    Config, Endpoint, Envelope, Outcome, Plan, Recipient, Sender, address::Mailbox, pool::Limits,
+};
+
+#[global_allocator]
+static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+const RUNS: usize = 5;
+const CONTENT: &[u8] = b"Subject: bench\r\nFrom: ada@example.org\r\nTo: grace@example.net\r\n\r\nTwo lines of text,\r\nand no more than that.\r\n";
+
+fn main() {
+    let messages = env::var("MESSAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    // Slow, so that all connections are open at the same time.
+    let slow = Sink::start(&["--latency", "2s"]);
+    for runtime in RUNTIMES {
+        idle(runtime, &slow.endpoint, 1_000);
+    }
+    drop(slow);
+    let sink = Sink::start(&[]);
+    println!("\n{messages} messages of {} octets, medians of {RUNS} runs", CONTENT.len());
+    for connections in [1, 64] {
+        let mut rows = [Vec::new(), Vec::new()];
+        for _ in 0..RUNS {
+            for (runtime, row) in RUNTIMES.iter().zip(&mut rows) {
+                row.push(run(runtime, &sink.endpoint, connections, messages, connections));
+            }
+        }
+        table(&format!("{connections} connections, as many senders"), &mut rows);
+    }
+    let mut rows = [Vec::new(), Vec::new()];
+    for _ in 0..RUNS {
+        for (runtime, row) in RUNTIMES.iter().zip(&mut rows) {
+            row.push(run(runtime, &sink.endpoint, 64, messages, 2_000));
+        }
+    }
+    table("64 connections, 2,000 senders at a time", &mut rows);
+}
+
+/// What a run took.
+#[derive(Clone, Copy)]
+struct Took {
+    rate: f64,
+    processor: Duration,
+}
+
+fn table(title: &str, rows: &mut [Vec<Took>; 2]) {
+    println!("\n{title}");
+    let mut rates = Vec::new();
+    for (runtime, row) in RUNTIMES.iter().zip(rows) {
+        row.sort_by(|one, other| one.rate.total_cmp(&other.rate));
+        let median = row[row.len() / 2];
+        rates.push(median.rate);
+        println!(
+            "  {:<9} {:>8.0} messages/s   {:>6.1} ms of processor time per 1,000 messages",
+            runtime.name,
+            median.rate,
+            median.processor.as_secs_f64() * 1e3
+        );
+    }
+    println!("  ratio     {:>8.2}", rates[0] / rates[1]);
+}
+
+struct Runtime {
+    name: &'static str,
+    /// Sends so many messages to the endpoint over so many connections, so many at a time.
+    send: fn(&Plan, usize, usize),
+    /// Opens so many connections and leaves them; the heap they hold.
+    idle: fn(&Plan, usize) -> usize,
+}
+
+macro_rules! runtime {
+    ($name:literal, $adapter:ident, $block_on:expr) => {
+        Runtime {
+            name: $name,
+            send: |plan, messages, senders| {
+                $block_on(async {
+                    let client = $adapter::Client::new(plan.clone());
+                    let next = AtomicUsize::new(0);
+                    let sender = || async {
+                        while next.fetch_add(1, Ordering::Relaxed) < messages {
+                            let report = client.send(envelope(), CONTENT).await.expect("nothing fails here");
+                            assert_eq!(report.outcome(), Outcome::Delivered, "{report:?}");
+                        }
+                    };
+                    all((0..senders).map(|_| sender())).await;
+                    client.close().await;
+                });
+            },
+            idle: |plan, connections| {
+                $block_on(async {
+                    let client = $adapter::Client::new(plan.clone());
+                    let deliver = |client: $adapter::Client| async move {
+                        // Boxed, so that a waker that outlives it keeps little of it.
+                        let report =
+                            Box::pin(client.send(envelope(), CONTENT)).await.expect("nothing fails here");
+                        assert_eq!(report.outcome(), Outcome::Delivered, "{report:?}");
+                    };
+                    deliver(client.clone()).await;
+                    let before = ALLOCATOR.current_usage();
+                    ramp((0..connections).map(|_| deliver(client.clone()))).await;
+                    let kept = ALLOCATOR.current_usage().saturating_sub(before);
+                    client.close().await;
+                    kept
+                })
+            },
+        }
+    };
+}
+
+static RUNTIMES: &[Runtime; 2] = &[
+    runtime!("tokio", smtp_client_tokio, |future| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(future)
+    }),
+    runtime!("async-std", smtp_client_async_std, async_std::task::block_on),
+];
+
+/// Runs all of them on this thread.
+async fn all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
+    futures.collect::<FuturesUnordered<_>>().collect().await
+}
+
+/// The same, begun a few at a time, so that no server has too many clients who are waiting to be taken.
+async fn ramp<F: Future<Output = ()>>(mut futures: impl Iterator<Item = F> + Unpin) {
+    let mut begun = FuturesUnordered::new();
+    poll_fn(|cx| {
+        while let Some(future) = futures.next() {
+            begun.push(future);
+            let _ = begun.poll_next_unpin(cx);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        while std::task::ready!(begun.poll_next_unpin(cx)).is_some() {}
+        Poll::Ready(())
+    })
+    .await;
+}
+
+fn plan(endpoint: &Endpoint, connections: usize) -> Plan {
+    let config = Config::new("client.example".parse().expect("a name"));
+    let mut limits = Limits::connections(connections);
+    limits.messages = u32::MAX;
+    Plan::new([endpoint.clone()], &config).expect("a plan").with_reuse(Some(limits))
+}
+
+fn envelope() -> Envelope {
+    let sender: Mailbox = "ada@example.org".parse().expect("an address");
+    let recipient: Mailbox = "grace@example.net".parse().expect("an address");
+    Envelope::new(Sender::from(sender), vec![Recipient::from(recipient)])
+}
+
+fn run(runtime: &Runtime, endpoint: &Endpoint, connections: usize, messages: usize, senders: usize) -> Took {
+    let plan = plan(endpoint, connections);
+    let (began, processor) = (Instant::now(), processor_time());
+    (runtime.send)(&plan, messages, senders);
+    let rate = messages as f64 / began.elapsed().as_secs_f64();
+    Took {
+        rate,
+        processor: (processor_time() - processor) * 1_000 / u32::try_from(messages).expect("not that many"),
+    }
+}
+
+fn idle(runtime: &Runtime, endpoint: &Endpoint, connections: usize) {
+    let kept = (runtime.idle)(&plan(endpoint, connections), connections);
+    println!(
+        "\n{}: {} octets of heap per idle connection, of {connections}",
+        runtime.name,
+        kept / connections
+    );
+}
+
+/// Of this process and all its threads, by proc_pid_stat(5): user and system, in ticks of 10 ms.
+fn processor_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name in brackets").split_whitespace().collect();
+    let ticks = |index: usize| fields[index].parse::<u32>().expect("a number");
+    Duration::from_millis(10) * (ticks(11) + ticks(12))
+}
+
+/// `smtp-forward sink --discard` on a free port.
+struct Sink {
+    child: Child,
+    endpoint: Endpoint,
+}
+
+impl Sink {
+    fn start(options: &[&str]) -> Self {
+        let own = env::current_exe().expect("a path");
+        let program: PathBuf =
+            own.parent().and_then(|deps| deps.parent()).expect("target/release").join("smtp-forward");
+        let mut child = Command::new(&program)
+            .args(["sink", "--discard", "--listen", "tcp://127.0.0.1:0"])
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}; cargo build --release -p smtp-forward", program.display())
+            });
+        let mut said = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        let ready = said
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split("listening ").nth(1).map(|endpoint| endpoint.trim().to_owned()));
+        std::thread::spawn(move || said.for_each(drop));
+        Self { child, endpoint: ready.expect("a ready line").parse().expect("an endpoint") }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
