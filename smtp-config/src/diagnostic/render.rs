@@ -105,27 +105,62 @@ fn excerpt(span: &Span) -> Excerpt {
     let behind = behind.strip_suffix('\r').unwrap_or(behind);
     let (meant, rest) = behind.split_at_checked(span.range.len().min(behind.len())).unwrap_or((behind, ""));
 
+    // What `auth` is told is shown to nobody, whatever is wrong with the line.
+    let open = format!("{before}{behind}");
+    let hidden = open.len() - credentials(&open).map_or(0, str::len);
+    let shown_from = |part: &str, at: usize| -> Vec<char> {
+        part.char_indices()
+            .map(|(i, c)| if at + i >= hidden && !c.is_whitespace() { '*' } else { shown(c) })
+            .collect()
+    };
+    let before_shown = shown_from(before, 0);
+    let meant_shown = shown_from(meant, before.len());
+    let rest_shown = shown_from(rest, before.len() + meant.len());
+
     let mut text = String::new();
-    match before.char_indices().rev().nth(AROUND) {
-        Some((at, _)) => {
+    match before_shown.len().checked_sub(AROUND).filter(|more| *more > 0) {
+        Some(more) => {
             text.push('…');
-            text.extend(before.get(at..).unwrap_or_default().chars().skip(1).map(shown));
+            text.extend(before_shown.iter().skip(more));
         }
-        None => text.extend(before.chars().map(shown)),
+        None => text.extend(&before_shown),
     }
     let from = text.len();
-    text.extend(meant.chars().take(UNDERLINED).map(shown));
+    text.extend(meant_shown.iter().take(UNDERLINED));
     let underlined = from..text.len();
-    if meant.chars().nth(UNDERLINED).is_some() {
+    if meant_shown.len() > UNDERLINED {
         text.push('…');
     } else {
-        text.extend(rest.chars().take(AROUND).map(shown));
-        if rest.chars().nth(AROUND).is_some() {
+        text.extend(rest_shown.iter().take(AROUND));
+        if rest_shown.len() > AROUND {
             text.push('…');
         }
     }
     Excerpt { text, underlined }
 }
+
+/// What may be a user or a password in a line: all behind `auth`, except what stands for a mechanism: it resembles one, or a user and a
+/// password follow.
+fn credentials(line: &str) -> Option<&str> {
+    let mut rest = line;
+    loop {
+        let (_, behind) = rest.split_once("auth")?;
+        let at = line.len() - behind.len();
+        let starts =
+            line.get(..at - "auth".len())?.chars().next_back().is_none_or(|c| c.is_whitespace() || c == '{');
+        if starts && behind.starts_with(char::is_whitespace) {
+            let mut words = behind.split_whitespace();
+            let kind = words.next()?;
+            let is_kind = super::did_you_mean(kind, MECHANISMS).is_some() || words.count() > 1;
+            return if is_kind { behind.split_once(kind).map(|(_, behind)| behind) } else { Some(behind) };
+        }
+        rest = behind;
+    }
+}
+
+/// First arguments of `auth`.
+const MECHANISMS: [&str; 9] =
+    ["off", "plain", "login", "forward", "external", "xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"];
 
 fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
     match text.char_indices().nth(MAX_SAID) {

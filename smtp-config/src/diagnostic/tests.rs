@@ -93,3 +93,23 @@ fn what_resembles_a_word_is_proposed_and_nothing_else() {
     }
     assert_eq!(did_you_mean(&"x".repeat(1 << 20), known), None);
 }
+
+#[test]
+fn what_auth_is_told_is_in_no_excerpt() {
+    for (line, expected) in [
+        ("auth plain ann hunter2", "auth plain *** *******"),
+        ("x { auth login ann \"hunter 2\" }", "x { auth login *** ******* ** *"),
+        ("auth gssapi ann hunter2", "auth gssapi *** *******"),
+        ("auth hunter2", "auth *******"),
+        ("auth ann hunter2", "auth *** *******"),
+        ("auth off", "auth off"),
+        ("authority x", "authority x"),
+        ("an auth", "an auth"),
+    ] {
+        let source = Arc::new(Source::new("mail.conf", format!("{line}\n")));
+        for range in [0..4, 2..line.len(), line.len()..line.len()] {
+            let shown = Diagnostic::error("wrong").at(&Span::new(&source, range)).render(false);
+            assert!(shown.contains(expected), "{line}: {shown}");
+        }
+    }
+}
