@@ -8,7 +8,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{path::Path, sync::Arc};
 //!
-//! use smtp_config::{loader::Memory, module, settings::Tls, tree};
+//! use smtp_config::{loader::Memory, module, settings::Tls};
 //!
 //! let text = "
 //!     hostname mx.example.org
@@ -17,9 +17,8 @@
 //!     }
 //!     deliver_to &local
 //! ";
-//! let loader = Memory::new(); // `loader::System` for files and variables of the machine
-//! let tree = tree::read_text(&loader, Path::new("mail.conf"), text)?;
-//! let configuration = module::read(&tree.nodes, &module::Options::default())?;
+//! let loader = Memory::new().file("mail.conf", text); // `loader::System`: the files and variables of the machine
+//! let configuration = module::load(&loader, Path::new("mail.conf"), &module::Options::default())?;
 //!
 //! // Whom to trust and whose cryptography to use is for the program to say.
 //! let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

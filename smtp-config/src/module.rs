@@ -18,13 +18,18 @@
 //! Blocks can be lifted out of a mail server's configuration unchanged, or that can be read as a whole: directives and blocks around the
 //! targets are skipped, `deliver_to` is found inside them as well, and what is delivered elsewhere is passed over with a warning.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use smtp_proto::address::ClientName;
 
 use crate::{
     diagnostic::{Diagnostics, Span, did_you_mean},
-    tree::{Node, Word},
+    loader::Loader,
+    tree::{self, Node, Word},
 };
 
 mod auth;
@@ -151,6 +156,26 @@ impl Configuration {
             Ok(first)
         } else {
             Err(SelectError::Several { known: known() })
+        }
+    }
+}
+
+/// Reads a file, what it imports, and what it says about forwarding.
+///
+/// # Errors
+/// Everything that is wrong, warnings included.
+pub fn load(loader: &dyn Loader, path: &Path, options: &Options) -> Result<Configuration, Diagnostics> {
+    let tree = tree::read(loader, path)?;
+    let mut said = tree.warnings;
+    match read(&tree.nodes, options) {
+        Ok(mut configuration) => {
+            said.extend(configuration.warnings);
+            configuration.warnings = said;
+            Ok(configuration)
+        }
+        Err(wrong) => {
+            said.extend(wrong);
+            Err(said)
         }
     }
 }

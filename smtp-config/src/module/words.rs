@@ -53,6 +53,11 @@ pub(super) fn quoted(word: &Word) -> String {
     format!("{:?}", word.written())
 }
 
+/// `a boolean`, `an endpoint`.
+fn article(what: &str) -> String {
+    format!("{} {what}", if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+}
+
 /// That a directive without a block has none; an empty one is none (M31).
 pub(super) fn no_block(node: &Node, out: &mut Diagnostics) -> bool {
     let clean = node.block.as_ref().is_none_or(Vec::is_empty);
@@ -74,11 +79,11 @@ pub(super) fn single<'n>(node: &'n Node, what: &str, out: &mut Diagnostics) -> O
     match node.args.as_slice() {
         [word] => Some(word),
         [] => {
-            out.push(node.name.error(format!("{} needs an argument: a {what}", node.name.text)));
+            out.push(node.name.error(format!("{} needs an argument: {}", node.name.text, article(what))));
             None
         }
         [_, second, ..] => {
-            out.push(second.error(format!("{} has one argument, a {what}", node.name.text)));
+            out.push(second.error(format!("{} has one argument, {}", node.name.text, article(what))));
             None
         }
     }
@@ -140,7 +145,11 @@ pub(super) fn some<'n>(node: &'n Node, what: &str, out: &mut Diagnostics) -> Opt
         return None;
     }
     if node.args.is_empty() {
-        out.push(node.name.error(format!("{} needs at least one argument: a {what}", node.name.text)));
+        out.push(node.name.error(format!(
+            "{} needs at least one argument: {}",
+            node.name.text,
+            article(what)
+        )));
         return None;
     }
     Some(&node.args)
@@ -160,8 +169,7 @@ pub(super) fn path_beside(word: &Word, text: &str) -> PathBuf {
     path_in(directory(word), text)
 }
 
-/// The directory of the file a word is written in.
+/// The directory of the file a word is written in. Macros do not leave their file, so this holds for a word out of one, too.
 pub(super) fn directory(word: &Word) -> Option<&std::path::Path> {
-    let span = word.origin.as_deref().unwrap_or(&word.span);
-    span.source.path.parent()
+    word.span.source.path.parent()
 }
