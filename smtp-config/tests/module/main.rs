@@ -3,6 +3,7 @@
 mod auth;
 mod directives;
 mod doors;
+mod law;
 mod names;
 mod security;
 mod serde;
