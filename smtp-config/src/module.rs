@@ -1,4 +1,4 @@
-//! What the directives of a [tree](crate::tree) mean: targets, and where messages are to be delivered.
+//! What the directives of a [tree] mean: targets, and where messages are to be delivered.
 //!
 //! ```text
 //! hostname mx.example.org                      # of the whole file: hostname, tls_client, debug, runtime_dir

@@ -67,6 +67,10 @@ pub(crate) trait Value: Sized {
     fn read(text: &str) -> Result<Self, ValueError>;
 
     /// As `read` reads it.
+    #[cfg_attr(
+        not(feature = "serde"),
+        expect(dead_code, reason = "text is read alone; settings are written by serde")
+    )]
     fn write(&self) -> Cow<'_, str>;
 }
 
