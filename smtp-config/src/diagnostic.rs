@@ -1,19 +1,71 @@
 //! What is wrong with a configuration, said so that it can be put right.
+//!
+//! A [`Diagnostic`] says what, where and what to do instead; [`Diagnostics`] is all of them, as one error. Each is
+//! printed as `FILE:LINE:COL: error: REASON`, then the line of the file with a caret under the place, then other
+//! places that have to do with it, each as `FILE:LINE:COL: note: WHY`.
+//!
+//! The text shown is the file's own: the value of an environment variable is in no file, so it is in no diagnostic.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+mod render;
+
+use std::{
+    fmt,
+    ops::Range,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+/// Diagnostics that are kept; the others are counted.
+const MAX_KEPT: usize = 100;
+
+/// Characters of a word beyond which it resembles nothing, and is cut in a message.
+const MAX_RESEMBLING: usize = 64;
 
 /// A file that was read.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Source {
     /// As it was named.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+    /// The `import` that first asked for it.
+    pub imported: Option<Span>,
+    /// Where its lines start; made when somebody asks.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// A file that nobody imports.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), imported: None, lines: OnceLock::new() }
+    }
+
+    /// A file that is imported `by` this place.
+    #[must_use]
+    pub fn imported(mut self, by: Span) -> Self {
+        self.imported = Some(by);
+        self
+    }
+
+    /// The line that holds this octet, from 1, and the octet at which that line starts.
+    fn line_of(&self, octet: usize) -> (usize, usize) {
+        let lines = self.lines.get_or_init(|| {
+            std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+        });
+        let line = lines.partition_point(|start| *start <= octet);
+        (line.max(1), line.checked_sub(1).and_then(|at| lines.get(at)).copied().unwrap_or(0))
+    }
+}
+
+/// The name only: the text may be long, and private.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// A place in a file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Span {
     /// The file.
@@ -22,8 +74,53 @@ pub struct Span {
     pub range: Range<usize>,
 }
 
+impl Span {
+    /// These octets of `source`'s text.
+    pub fn new(source: &Arc<Source>, range: Range<usize>) -> Self {
+        Self { source: Arc::clone(source), range }
+    }
+
+    /// The line on which it starts, from 1.
+    pub fn line(&self) -> usize {
+        self.source.line_of(self.range.start).0
+    }
+
+    /// The column at which it starts, from 1, in characters.
+    pub fn column(&self) -> usize {
+        let (_, start) = self.source.line_of(self.range.start);
+        self.source.text.get(start..self.range.start).map_or(0, |before| before.chars().count()) + 1
+    }
+
+    /// The text as written there; empty if the octets are not in the file.
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The same place of the same reading of a file.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.range == other.range
+    }
+}
+
+/// `FILE:LINE:COL`; a file of which nothing could be read has no lines. Controls in the name are made visible.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = render::visible(&self.source.path.to_string_lossy());
+        match self.source.text.is_empty() {
+            true => f.write_str(&path),
+            false => write!(f, "{path}:{}:{}", self.line(), self.column()),
+        }
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Span({self})")
+    }
+}
+
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Works, but perhaps not as meant.
     Warning,
@@ -48,3 +145,202 @@ pub struct Diagnostic {
     /// What to do instead, valid alternatives, "did you mean".
     pub help: Option<String>,
 }
+
+impl Diagnostic {
+    /// Something that cannot be used: one line, without a full stop.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, message.into())
+    }
+
+    /// Something that works, but perhaps not as meant: one line, without a full stop.
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, message.into())
+    }
+
+    fn new(severity: Severity, message: String) -> Self {
+        Self { severity, message, span: None, label: None, related: Vec::new(), help: None }
+    }
+
+    /// Where.
+    #[must_use]
+    pub fn at(mut self, span: &Span) -> Self {
+        self.span = Some(span.clone());
+        self
+    }
+
+    /// What is said beside the caret; it does not repeat the message.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Another place that has to do with it, and why.
+    #[must_use]
+    pub fn related(mut self, span: &Span, why: impl Into<String>) -> Self {
+        self.related.push((span.clone(), why.into()));
+        self
+    }
+
+    /// What to do instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// As text, ending with a line end; `color` puts ANSI sequences in.
+    pub fn render(&self, color: bool) -> String {
+        render::diagnostic(self, color)
+    }
+}
+
+/// As [`Diagnostic::render`] without colour, and without the last line end.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end_matches('\n'))
+    }
+}
+
+/// Everything that is wrong with a configuration, as one error.
+///
+/// No more than 100 are kept; the others are counted, an error displacing a warning.
+#[derive(Clone, Debug, Default, thiserror::Error)]
+#[error("{}", render::all(self, false).trim_end_matches('\n'))]
+pub struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    omitted: usize,
+}
+
+impl Diagnostics {
+    /// Nothing is wrong.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push(diagnostic);
+            return;
+        }
+        self.omitted += 1;
+        if diagnostic.severity == Severity::Error
+            && let Some(warning) = self.kept.iter_mut().rev().find(|kept| kept.severity == Severity::Warning)
+        {
+            *warning = diagnostic;
+        }
+    }
+
+    /// True if nothing is wrong, not even a warning.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// How many more there were.
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+
+    /// True if one of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.kept.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Those that are kept, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.kept.iter()
+    }
+
+    /// Puts those of one file in the order of their places; the files stay in the order in which they came up.
+    pub fn sort(&mut self) {
+        let mut files: Vec<*const Source> = Vec::new();
+        for span in self.kept.iter().filter_map(|diagnostic| diagnostic.span.as_ref()) {
+            let file = Arc::as_ptr(&span.source);
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        self.kept.sort_by_key(|diagnostic| {
+            diagnostic.span.as_ref().map(|span| {
+                let file = Arc::as_ptr(&span.source);
+                (files.iter().position(|known| *known == file), span.range.start)
+            })
+        });
+    }
+
+    /// As text, ending with a line end, an empty line between two; `color` puts ANSI sequences in.
+    pub fn render(&self, color: bool) -> String {
+        render::all(self, color)
+    }
+
+    /// Keeps those for which `keep` holds.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.kept.retain(keep);
+    }
+}
+
+impl Extend<Diagnostic> for Diagnostics {
+    fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, more: T) {
+        more.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { kept: vec![diagnostic], omitted: 0 }
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.kept.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// A word in backticks for a message, cut where it is long.
+pub fn quote(word: &str) -> String {
+    match word.char_indices().nth(MAX_RESEMBLING) {
+        Some((at, _)) => format!("`{}…`", word.get(..at).unwrap_or_default()),
+        None => format!("`{word}`"),
+    }
+}
+
+/// The candidate that `word` was probably meant to be: at most a third of its characters differ, letter case and two
+/// that changed places apart.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.chars().nth(MAX_RESEMBLING).is_some() {
+        return None;
+    }
+    let word = word.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.len() <= 4 * MAX_RESEMBLING)
+        .filter_map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
+            let longer = word.chars().count().max(candidate.chars().count());
+            (distance <= longer.max(3) / 3 && distance < longer).then_some((distance, candidate))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests;

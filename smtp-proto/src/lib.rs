@@ -109,7 +109,7 @@ pub use envelope::{Envelope, Recipient, Sender};
 pub use error::{Disposition, Error, Failure, PeerError};
 pub use lookup::ResolveError;
 pub use phase::Phase;
-pub use plan::{Peer, Plan, PlanError, Target};
+pub use plan::{Peer, Plan, PlanBuilder, PlanError, Target};
 pub use policy::Failover;
 pub use report::{Attempt, Found, Outcome, Probe, RecipientReport, Report};
 pub use secret::Secret;

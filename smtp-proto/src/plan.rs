@@ -9,6 +9,12 @@ use crate::{
     pool::Limits,
 };
 
+mod builder;
+#[cfg(test)]
+mod tests;
+
+pub use builder::PlanBuilder;
+
 /// One server: where it is, and how to speak with it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -79,11 +85,18 @@ pub enum PlanError {
         endpoint: String,
     },
     /// TLS is wanted, and there is no TLS configuration.
-    #[error("{endpoint}: TLS is asked for but no TLS client configuration is given; set `Security::client`")]
+    #[error(
+        "{endpoint}: TLS is asked for but no TLS client configuration is given: give one, or switch STARTTLS off"
+    )]
     NoTlsConfiguration {
         /// The endpoint.
         endpoint: String,
     },
+    /// D22; [`PlanBuilder::build`] alone says so.
+    #[error(
+        "TLS is required, and every target is a Unix socket, where there is no TLS to be had: do not require it, or use tls:// or tcp://"
+    )]
+    TlsOnUnixSockets,
     /// The endpoint's host cannot be used.
     #[error("{endpoint}: unusable host")]
     Host {

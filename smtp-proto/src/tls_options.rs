@@ -22,7 +22,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub use names::{cipher_suite, group};
+pub use names::{cipher_suite, cipher_suite_name, group, group_name};
 
 const ONLY_1_2: &[&SupportedProtocolVersion] = &[&version::TLS12];
 const ONLY_1_3: &[&SupportedProtocolVersion] = &[&version::TLS13];

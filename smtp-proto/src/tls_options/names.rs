@@ -92,3 +92,15 @@ pub fn group(name: &str) -> Result<NamedGroup, TlsOptionsError> {
         },
     })
 }
+
+/// maddy's name of a cipher suite; `None` for one that it has no name for.
+#[must_use]
+pub fn cipher_suite_name(suite: CipherSuite) -> Option<&'static str> {
+    SUITES.iter().find(|(_, known)| *known == suite).map(|(name, _)| *name)
+}
+
+/// maddy's name of a key exchange group; `None` for one that it has no name for.
+#[must_use]
+pub fn group_name(group: NamedGroup) -> Option<&'static str> {
+    GROUPS.iter().find(|(_, known)| *known == group).map(|(name, _)| *name)
+}

@@ -1,0 +1,115 @@
+use super::*;
+
+fn source(text: &str) -> Arc<Source> {
+    Arc::new(Source::new("mail.conf", text))
+}
+
+#[test]
+fn the_first_line_leads_with_file_line_and_column_and_the_caret_is_under_the_place() {
+    let source = source("a b\n  tagets tcp://x:25\n");
+    let diagnostic = Diagnostic::error("there is no directive `tagets`")
+        .at(&Span::new(&source, 6..12))
+        .label("not known here")
+        .related(&Span::new(&source, 0..1), "in this block")
+        .help("did you mean `targets`?");
+    assert_eq!(
+        diagnostic.render(false),
+        "\
+mail.conf:2:3: error: there is no directive `tagets`
+  |
+2 |   tagets tcp://x:25
+  |   ^^^^^^ not known here
+  |
+  = help: did you mean `targets`?
+mail.conf:1:1: note: in this block
+  |
+1 | a b
+  | ^
+"
+    );
+    assert_eq!(format!("{diagnostic}\n"), diagnostic.render(false));
+    assert!(diagnostic.render(true).contains("\x1b[1mmail.conf:2:3:"));
+}
+
+#[test]
+fn columns_are_characters_and_lines_are_counted_by_line_feeds_alone() {
+    let source = source("тест x\r\n\u{2028}é y\n");
+    let at = source.text.find('y').unwrap();
+    let span = Span::new(&source, at..at + 1);
+    assert_eq!((span.line(), span.column()), (2, 4));
+    let end = Span::new(&source, source.text.len()..source.text.len());
+    assert_eq!((end.line(), end.column()), (3, 1));
+    let nowhere = Span::new(&source, 1000..2000);
+    assert_eq!(nowhere.text(), "");
+    assert!(Diagnostic::error("x").at(&nowhere).render(false).starts_with("mail.conf:3:1: error: x\n"));
+}
+
+#[test]
+fn controls_of_the_file_its_name_and_the_message_cannot_reach_a_terminal() {
+    let source = Arc::new(Source::new("a\x1b[2J.conf", "x \x1b]0;\x07 \u{202e}y\r\nz"));
+    let text = Diagnostic::error("bad\nword\r").at(&Span::new(&source, 2..3)).label("\x1b[31m").render(false);
+    assert!(!text.contains(['\x1b', '\x07', '\r', '\u{202e}']), "{text:?}");
+    assert!(text.starts_with("a␛[2J.conf:1:3: error: bad␊word␍\n"), "{text}");
+}
+
+#[test]
+fn a_very_long_line_is_trimmed_around_the_place() {
+    let long = format!("{}needle{}", "x ".repeat(300_000), " y".repeat(200_000));
+    let source = source(&long);
+    let at = long.find("needle").unwrap();
+    let text = Diagnostic::error("found").at(&Span::new(&source, at..at + 6)).render(false);
+    assert!(text.starts_with("mail.conf:1:600001: error: found\n"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() < 200), "{text}");
+    assert!(text.contains("x needle y"), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    let at = |line: &str, needle| line.split(needle).next().unwrap().chars().count();
+    assert_eq!(at(lines[2], "needle"), at(lines[3], "^"), "{text}");
+}
+
+#[test]
+fn no_more_than_a_hundred_are_kept_and_an_error_displaces_a_warning() {
+    let mut all = Diagnostics::new();
+    all.extend((0..150).map(|n| Diagnostic::warning(format!("w{n}"))));
+    assert!(!all.has_errors());
+    all.push(Diagnostic::error("e"));
+    assert_eq!((all.len(), all.omitted(), all.has_errors()), (100, 51, true));
+    assert!(all.to_string().ends_with("51 more are not shown"), "{all}");
+}
+
+#[test]
+fn what_resembles_a_word_is_proposed_and_nothing_else() {
+    let known = ["targets", "require_tls", "attempt_starttls", "auth", "tls_client", "debug"];
+    for (word, meant) in [
+        ("target", Some("targets")),
+        ("tagrets", Some("targets")),
+        ("require-tls", Some("require_tls")),
+        ("REQUIRE_TLS", Some("require_tls")),
+        ("atuh", Some("auth")),
+        ("zzz", None),
+        ("", None),
+        ("d", None),
+    ] {
+        assert_eq!(did_you_mean(word, known), meant, "{word}");
+    }
+    assert_eq!(did_you_mean(&"x".repeat(1 << 20), known), None);
+}
+
+#[test]
+fn what_auth_is_told_is_in_no_excerpt() {
+    for (line, expected) in [
+        ("auth plain ann hunter2", "auth plain *** *******"),
+        ("x { auth login ann \"hunter 2\" }", "x { auth login *** ******* ** *"),
+        ("auth gssapi ann hunter2", "auth gssapi *** *******"),
+        ("auth hunter2", "auth *******"),
+        ("auth ann hunter2", "auth *** *******"),
+        ("auth off", "auth off"),
+        ("authority x", "authority x"),
+        ("an auth", "an auth"),
+    ] {
+        let source = Arc::new(Source::new("mail.conf", format!("{line}\n")));
+        for range in [0..4, 2..line.len(), line.len()..line.len()] {
+            let shown = Diagnostic::error("wrong").at(&Span::new(&source, range)).render(false);
+            assert!(shown.contains(expected), "{line}: {shown}");
+        }
+    }
+}
