@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """check.py DIR: checks the server scripts themselves, without the project's
-code: starts two Postfix and two Dovecot below DIR, holds every kind of
+code: starts two of each server below DIR, holds every kind of
 conversation which README.md promises, delivers the whole corpus of
 tests/messages and compares what was stored, stops the servers, and looks for
 left-over processes.  Exit 0: all well; 1: something is not; 77: skipped.
@@ -240,6 +240,41 @@ def dovecot(e):
     check("LMTP not stored", stored(e, "full", 0) == [] and stored(e, "fulltemp", 0) == [])
 
 
+def others(what, e):
+    """Exim, OpenSMTPD and aiosmtpd: what they have in common."""
+    unknown, elsewhere = (550, 550) if what == "opensmtpd.sh" else (550, 554)
+    for port, tls in (("PLAIN", False), ("PLAIN", True), ("SMTPS", False)):
+        if port == "SMTPS":
+            s = smtplib.SMTP_SSL("localhost", int(e["SMTPS_PORT"]), context=tls_context(e), timeout=30)
+        else:
+            s = smtplib.SMTP("127.0.0.1", int(e[port + "_PORT"]), local_hostname="client.test.example", timeout=30)
+        if tls:
+            check("STARTTLS", start_tls(s, e) == 250)
+        else:
+            s.ehlo()
+        check("refused sender", s.mail("refused@example.org")[0] == 550)
+        s.rset()
+        check("sender put off", s.mail("later@example.org")[0] == 451)
+        s.rset()
+        s.mail("ada@example.org")
+        for r, code in (("alice@test.example", 250), ("grace@example.net", 250), ("bob+tag@test.example", 250),
+                        ("nobody@test.example", unknown), ("blocked@test.example", 550), ("deferred@test.example", 450),
+                        ("full@test.example", 452), ("x@elsewhere.example", elsewhere)):
+            seen = s.rcpt(r)
+            check("%s: %s" % (what, r), seen[0] == code, seen)
+        s.rset()
+        if tls or port == "SMTPS":
+            check("wrong password", login(s, e, password="wrong") == 535)
+            check("AUTH LOGIN", login(s, e, "LOGIN") == 235)
+            check("relay after AUTH", s.mail("ada@example.org")[0] == 250 and s.rcpt("x@elsewhere.example")[0] == 250)
+            s.rset()
+        content = b"Date: Thu, 01 Jan 2026 12:00:00 +0000\r\nMessage-ID: <1@example.org>\r\n\r\nbody\r\n"
+        seen = send(s, content, [], ["u001@test.example"])
+        check("accepted", seen[0][0] == 250, seen)
+        s.quit()
+    check("%s: stored" % what, len(stored(e, "u001", 3)) == 3)
+
+
 def corpus(what, s, e, top, expectation, lmtp):
     """Each message of the corpus to a user of its own, then compares."""
     rows = [r for r in csv.DictReader(open(MESSAGES / "expected.tsv"), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -291,9 +326,13 @@ def main():
     top.mkdir(parents=True, exist_ok=True)
     top = top.resolve()
     p1, p2, d1, d2 = (top / n for n in ("p1", "p2", "d1", "d2"))
+    servers = [("postfix.sh", p1), ("dovecot.sh", d1), ("postfix.sh", p2), ("dovecot.sh", d2)]
+    more = [(name, top / (name + number)) for name in ("exim.sh", "opensmtpd.sh", "aiosmtpd.sh") for number in "12"]
     try:
-        for name, directory in (("postfix.sh", p1), ("dovecot.sh", d1), ("postfix.sh", p2), ("dovecot.sh", d2)):
+        for name, directory in servers + more:
             check("ready", script(name, "start", directory) == "ready\n")
+        for name, directory in more:
+            others(name, env(directory))
         postfix(env(p1))
         dovecot(env(d1))
         e = env(p2)
@@ -305,7 +344,7 @@ def main():
         s.ehlo()
         corpus("dovecot", s, e, TOP_DOVECOT, lambda c: c.replace(b"\r\n", b"\n"), True)
     finally:
-        for name, directory in (("postfix.sh", p1), ("dovecot.sh", d1), ("postfix.sh", p2), ("dovecot.sh", d2)):
+        for name, directory in servers + more:
             script(name, "stop", directory)
     check("no process left", not processes(top), processes(top))
     print("check: %s" % ("all well" if not failures else "%d failures" % failures))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian/Ubuntu packages which the real-server tests need.
+# Installs the Debian/Ubuntu packages which the real-server tests need, and
+# then, by unpack.sh, brings the servers that are not to be installed.
 # Needs root.  No system service is started: while the packages are being
 # configured a policy-rc.d that answers 101 ("forbidden") is in place; what
 # was there before is put back afterwards.
@@ -17,9 +18,17 @@ for p in "${PACKAGES[@]}"; do
     fi
     [[ $state == installed ]] || missing+=("$p")
 done
+# What needs no system package; the last word of this script.
+unpack() {
+    local status=0
+    "$(dirname "${BASH_SOURCE[0]}")/unpack.sh" || status=$?
+    exit "$status"
+}
+# A Debian python3 makes no virtual environment without this package.
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]} == 0)); then
     echo "install: all packages present"
-    exit 0
+    unpack
 fi
 if ! command -v apt-get >/dev/null; then
     echo "install: skipped: no apt-get here; install ${missing[*]} by hand" >&2
@@ -85,3 +94,4 @@ if [[ -d /run/systemd/system ]]; then
     done
 fi
 echo "install: installed ${missing[*]}"
+unpack

@@ -1,9 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Functions shared by postfix.sh and dovecot.sh; sourced, not run.
+# Functions shared by the scripts; sourced, not run.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 umask 022
+# What unpack.sh brings, outside of the system.
+prefix=${SMTP_TEST_PREFIX:-$(dirname "$(dirname "$here")")/target/servers}
 
 skip() {
     echo "$me: skipped: $*" >&2
@@ -129,6 +131,68 @@ prepare() {
     done
     mkdir -p "$dir/etc" "$dir/log" "$dir/mail"
     chmod 755 "$dir/etc" "$dir/log"
+}
+
+# make_root: a copy of PREFIX/root in $dir/root for a server to live in by chroot: with users and groups of its own, so that none is made
+# on the machine, and all mailboxes in /mail.  Arguments: the users and groups which the server runs as.
+make_root() {
+    local root=$dir/root id=900 name
+    rm -rf "$root"
+    cp -a "$prefix/root" "$root"
+    mkdir -p "$root"/{dev,etc/tls,mail,tmp,var/log,var/spool,run}
+    [[ -e $root/var/run ]] || ln -s /run "$root/var/run"
+    chmod 1777 "$root/tmp"
+    {
+        echo "root:x:0:0::/:/bin/sh"
+        for name in "$@"; do
+            echo "$name:x:$((++id)):$id::/nonexistent:/bin/false"
+        done
+        { known_users; printf '%s\n' full fulltemp dropped; } | sed "s,.*,&:x:$mail_uid:$mail_gid::/mail:/bin/false,"
+    } >"$root/etc/passwd"
+    id=900
+    {
+        echo "root:x:0:"
+        for name in "$@"; do
+            echo "$name:x:$((++id)):"
+        done
+        echo "mailusers:x:$mail_gid:"
+    } >"$root/etc/group"
+    echo "127.0.0.1 localhost" >"$root/etc/hosts"
+    echo "hosts: files" >"$root/etc/nsswitch.conf"
+    chown "$mail_uid:$mail_gid" "$root/mail"
+    mknod -m 666 "$root/dev/null" c 1 3 && mknod -m 666 "$root/dev/urandom" c 1 9 && : >"$root/dev/null" ||
+        skip "no device files can be made in $root"
+    cp "$dir/tls"/{ca,server}.pem "$dir/tls/server.key" "$root/etc/tls/"
+}
+
+# run_chrooted NAME COMMAND…: starts a server which stays in the foreground, in $dir/root; its process id goes to $dir/NAME.pid.
+run_chrooted() {
+    local name=$1
+    shift
+    setsid chroot "$dir/root" "$@" </dev/null >"$dir/log/start.log" 2>&1 &
+    echo $! >"$dir/$name.pid"
+}
+runs_chrooted() { # NAME
+    [[ -n $(alive "$(<"$dir/$1.pid")") ]]
+}
+# stop_chrooted DIR NAME: ends it, and whatever it has left behind in that root.
+stop_chrooted() {
+    [[ -d $1 ]] || return 0
+    local d pid
+    local -a left
+    d=$(cd "$1" && pwd -P)
+    [[ -s $d/$2.pid ]] || return 0
+    pid=$(<"$d/$2.pid")
+    # The number may have been given to another process since.
+    if [[ $(readlink "/proc/$pid/root" 2>/dev/null || true) == "$d/root" ]]; then
+        end_tree "$pid" ""
+    fi
+    mapfile -t left < <(for pid in /proc/[0-9]*; do
+        # A process may have gone further down.
+        [[ $(readlink "$pid/root" 2>/dev/null || true)/ == "$d/root/"* ]] && echo "${pid#/proc/}"
+    done)
+    ((${#left[@]} == 0)) || kill -KILL "${left[@]}" 2>/dev/null || true
+    rm -f "$d/$2.pid"
 }
 
 # Stored mail belongs to whoever ran sudo, so that a test run by that user can

@@ -8,6 +8,7 @@ use crate::{
     corpus::{self, Source, assert_same},
     host::Host,
     mail::dovecot_stores,
+    matrix::{one_after_another, unchanged},
 };
 
 const HELLO: &str = "Subject: hello\r\n\r\nbody\r\n";
@@ -22,6 +23,12 @@ pub(crate) fn run(host: &Host) {
     sections.run("nobody accepted", nobody(host));
     sections.run("8-bit header", eight_bit_header(host));
     sections.run("20 MiB", large(host));
+    for (endpoint, tls) in
+        [(host.tcp("LMTP_PORT"), Tls::Off), (host.tcp("LMTP_PORT"), Tls::Must), (socket(host), Tls::Off)]
+    {
+        sections
+            .run("50 one after another", one_after_another(host, plan(&[endpoint], &lmtp_config(host, tls))));
+    }
     sections.run("corpus over TCP", corpus(host, host.tcp("LMTP_PORT"), Source::Memory));
     sections.run("corpus over a Unix socket", corpus(host, socket(host), Source::Reader));
     sections.end();
@@ -143,5 +150,13 @@ async fn large(host: &Host) {
 async fn corpus(host: &Host, endpoint: String, from: Source) {
     let mut config = lmtp_config(host, Tls::Off);
     config.eight_bit_header = EightBit::Send;
-    corpus::arrives(plan(&[endpoint], &config), &host.mail(), from, dovecot_stores).await;
+    corpus::arrives(
+        plan(&[endpoint], &config),
+        &host.mail(),
+        from,
+        Some(2),
+        |content| Ok(dovecot_stores(content)),
+        unchanged,
+    )
+    .await;
 }

@@ -25,8 +25,27 @@ while read -r _ || (($? > 128)); do :; done
 rm -rf "$top"
 "#;
 
+const POSTFIX_TOP: &[&str] = &["Return-Path:", "X-Original-To:", "Delivered-To:", "Received:"];
+/// `Delivered-To` only where there is one recipient.
+const DOVECOT_TOP: &[&str] = &["Return-Path:", "Delivered-To:?", "Received:"];
+
+/// The fields that the server of a script puts on top of a message.
+fn top_fields(script: &str) -> &'static [&'static str] {
+    match script {
+        "postfix.sh" => POSTFIX_TOP,
+        "dovecot.sh" => DOVECOT_TOP,
+        "exim.sh" => &["Return-path:", "Received:"],
+        // No `Return-Path` where the sender is null.
+        "opensmtpd.sh" => &["Return-Path:?", "Delivered-To:", "Received:"],
+        // These are the handler's own.
+        "aiosmtpd.sh" => &["Return-Path:", "Received:"],
+        other => panic!("{other} is not known"),
+    }
+}
+
 /// A running server.
 pub(crate) struct Host {
+    top: &'static [&'static str],
     dir: PathBuf,
     ports: BTreeMap<String, String>,
     supervisor: Child,
@@ -37,6 +56,7 @@ pub(crate) struct Host {
 impl Host {
     /// Starts the server of a script in `tests/servers`. The error is the reason why that is not possible on this machine.
     pub(crate) fn start(script: &str) -> Result<Self, String> {
+        let top_fields = top_fields(script);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers").join(script);
         let mut supervisor = Command::new("bash")
             .args(["-c", SUPERVISOR, "supervisor"])
@@ -53,7 +73,7 @@ impl Host {
         let (status, top) = answer.trim_end().split_once(' ').expect("status and directory");
         let dir = Path::new(top).join("server");
         let words = fs::read_to_string(Path::new(top).join("start.log")).unwrap_or_default();
-        let mut host = Self { dir, ports: BTreeMap::new(), supervisor, alive };
+        let mut host = Self { top: top_fields, dir, ports: BTreeMap::new(), supervisor, alive };
         match status {
             "0" => {}
             "77" => return Err(words.trim_end().to_owned()),
@@ -85,8 +105,18 @@ impl Host {
 
     /// What the server stores.
     pub(crate) fn mail(&self) -> Mail {
-        let spool = fs::read_to_string(self.dir.join("postfix.spool")).ok();
-        Mail::new(self.value("MAIL_DIR"), spool.as_deref().map(str::trim_end))
+        let queue = match fs::read_to_string(self.dir.join("postfix.spool")) {
+            Ok(spool) => ["maildrop", "incoming", "active", "deferred", "hold"]
+                .map(|queue| Path::new(spool.trim_end()).join(queue))
+                .to_vec(),
+            Err(_) => self.ports.get("QUEUE").map(PathBuf::from).into_iter().collect(),
+        };
+        Mail::new(self.value("MAIL_DIR"), queue, self.top)
+    }
+
+    /// Whether `ports.env` has it.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.ports.contains_key(key)
     }
 
     /// The private Dovecot that answers Postfix's AUTH, which takes mail by LMTP as well.
@@ -94,10 +124,14 @@ impl Host {
         Beside { ports: env_file(&self.dir.join("sasl/ports.env")) }
     }
 
-    /// The end of the server's log.
+    /// The server's log so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.value("LOG")).unwrap_or_default()).into_owned()
+    }
+
+    /// Its end.
     pub(crate) fn log_tail(&self) -> String {
-        let log = fs::read(self.value("LOG")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
@@ -121,7 +155,7 @@ impl Beside {
     }
 
     pub(crate) fn mail(&self) -> Mail {
-        Mail::new(&self.ports["MAIL_DIR"], None)
+        Mail::new(&self.ports["MAIL_DIR"], Vec::new(), DOVECOT_TOP)
     }
 }
 

@@ -6,15 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What Postfix takes at most to empty its queue.
+/// What a server takes at most to empty its queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 /// All mailboxes of a server.
 pub(crate) struct Mail {
     dir: PathBuf,
-    /// Postfix's queue, which messages leave when they are in their mailboxes. Without: they are there when the reply is.
-    spool: Option<PathBuf>,
+    /// The queue, which messages leave when they are in their mailboxes: its directories, in the order a message takes. None: it is there
+    /// when the reply is.
+    queue: Vec<PathBuf>,
+    /// The fields that the server puts on top, in this order.
+    top: &'static [&'static str],
 }
 
 /// A message in a mailbox.
@@ -31,14 +34,24 @@ impl Stored {
     /// How it came, in the server's words (RFC 3848): `ESMTP`, `ESMTPS`, `ESMTPSA`, `UTF8SMTPS`, `LMTP`, …
     pub(crate) fn with(&self) -> &str {
         // Not "with cipher".
-        let mut words = self.top.split_ascii_whitespace();
-        words.find(|word| word.contains("SMTP") || word.starts_with("LMTP")).unwrap_or_default()
+        let is_protocol = |word: &str| word.to_ascii_uppercase().contains("MTP");
+        self.after("with", is_protocol).unwrap_or_default()
+    }
+
+    /// The server's name for the transaction.
+    pub(crate) fn id(&self) -> &str {
+        self.after("id", |_| true).unwrap_or_default().trim_matches([';', '<', '>'])
+    }
+
+    fn after(&self, keyword: &str, is: impl Fn(&str) -> bool) -> Option<&str> {
+        let words = || self.top.split_ascii_whitespace();
+        words().zip(words().skip(1)).find(|(word, next)| *word == keyword && is(next)).map(|(_, next)| next)
     }
 }
 
 impl Mail {
-    pub(crate) fn new(dir: impl AsRef<Path>, spool: Option<&str>) -> Self {
-        Self { dir: dir.as_ref().to_owned(), spool: spool.map(PathBuf::from) }
+    pub(crate) fn new(dir: impl AsRef<Path>, queue: Vec<PathBuf>, top: &'static [&'static str]) -> Self {
+        Self { dir: dir.as_ref().to_owned(), queue, top }
     }
 
     /// Everything that has arrived in any mailbox since the last call, sorted by user; the mailboxes are empty afterwards.
@@ -54,7 +67,7 @@ impl Mail {
                 let path = new.join(name);
                 let octets = fs::read(&path).expect("a stored message");
                 fs::remove_file(&path).expect("the test may remove it");
-                let (top, content) = strip(&octets, self.fields());
+                let (top, content) = strip(&octets, self.top);
                 let top = String::from_utf8(top.to_vec()).expect("the server's own fields are ASCII here");
                 found.push(Stored { user: user.clone(), top, content: content.to_vec() });
             }
@@ -69,22 +82,11 @@ impl Mail {
     }
 
     async fn settle(&self) {
-        let Some(spool) = &self.spool else { return };
         let until = Instant::now() + PATIENCE;
-        // In this order: a message that moves on between two looks is seen by the second.
-        while ["maildrop", "incoming", "active", "deferred", "hold"]
-            .iter()
-            .any(|q| holds_files(&spool.join(q)))
-        {
+        // In their order: a message that moves on between two looks is seen by the second.
+        while self.queue.iter().any(|dir| holds_files(dir)) {
             assert!(Instant::now() < until, "the queue is not empty after {PATIENCE:?}");
             tokio::time::sleep(POLL).await;
-        }
-    }
-
-    const fn fields(&self) -> &'static [&'static str] {
-        match self.spool {
-            Some(_) => &["Return-Path:", "X-Original-To:", "Delivered-To:", "Received:"],
-            None => &["Return-Path:", "Delivered-To:", "Received:"],
         }
     }
 }
@@ -107,30 +109,30 @@ fn holds_files(dir: &Path) -> bool {
     })
 }
 
-/// Splits off the fields which the server has put on top: each once, in this order; `Received` goes on in lines with a TAB.
+/// Splits off the fields which the server has put on top: each once, in this order; `Received` goes on in lines with a TAB. What has a
+/// `?` behind it may be missing.
 fn strip<'a>(octets: &'a [u8], fields: &[&str]) -> (&'a [u8], &'a [u8]) {
     let line = |at: usize| octets[at..].split_inclusive(|octet| *octet == b'\n').next().unwrap_or_default();
     let mut at = 0;
     for field in fields {
+        let (field, optional) = field.strip_suffix('?').map_or((*field, false), |field| (field, true));
         if line(at).starts_with(field.as_bytes()) {
             at += line(at).len();
-            while *field == "Received:" && line(at).starts_with(b"\t") {
+            while field == "Received:" && line(at).starts_with(b"\t") {
                 at += line(at).len();
             }
         } else {
-            // Dovecot writes it only when there is one recipient.
-            assert_eq!(
-                *field,
-                "Delivered-To:",
-                "missing on top of {}",
-                String::from_utf8_lossy(&octets[..octets.len().min(600)])
-            );
+            let beginning = String::from_utf8_lossy(&octets[..octets.len().min(600)]);
+            assert!(optional, "{field} is missing on top of {beginning}");
         }
     }
     octets.split_at(at)
 }
 
-/// What Postfix stores of a content with CRLF line ends, as `tests/servers/README.md` describes.
+/// What becomes of a content with CRLF line ends: what is stored of it, or the verdict.
+pub(crate) type Stores = fn(&[u8]) -> Result<Vec<u8>, &'static str>;
+
+/// What Postfix stores, as `tests/servers/README.md` describes.
 pub(crate) fn postfix_stores(content: &[u8]) -> Vec<u8> {
     let text = lf(content);
     let quoted = text.iter().take_while(|octet| **octet == b'>').count();
@@ -152,7 +154,7 @@ pub(crate) fn postfix_stores(content: &[u8]) -> Vec<u8> {
 }
 
 /// `name:`, perhaps with blanks before the colon.
-fn is_field(line: &[u8]) -> bool {
+pub(crate) fn is_field(line: &[u8]) -> bool {
     let name = line.iter().take_while(|octet| octet.is_ascii_graphic() && **octet != b':').count();
     let rest = line[name..].trim_ascii_start();
     name > 0
@@ -166,6 +168,6 @@ pub(crate) fn dovecot_stores(content: &[u8]) -> Vec<u8> {
 }
 
 /// For content whose CRs all stand before an LF.
-fn lf(content: &[u8]) -> Vec<u8> {
+pub(crate) fn lf(content: &[u8]) -> Vec<u8> {
     content.iter().copied().filter(|octet| *octet != b'\r').collect()
 }

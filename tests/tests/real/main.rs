@@ -1,15 +1,20 @@
-//! The client against real servers: Postfix and Dovecot, real sockets, real TLS, real mailboxes.
+//! The client against real servers: Postfix, Exim, OpenSMTPD, Dovecot and aiosmtpd, real sockets, real TLS, real mailboxes.
 //!
 //! Each section looks at both sides: what the report says, and what arrived in any mailbox at all. The servers are started by
 //! `tests/servers`; where that is not possible the tests say so and pass, or fail with `SMTP_TEST_SERVERS=required`.
 #![cfg(unix)]
 
+mod aiosmtpd;
 mod client;
 mod corpus;
 mod dovecot;
+mod exim;
 mod host;
 mod mail;
+mod matrix;
+mod opensmtpd;
 mod postfix;
+mod way;
 
 use std::{
     future::Future,
@@ -91,5 +96,26 @@ fn postfix_takes_what_the_report_says() {
 fn dovecot_takes_what_the_report_says() {
     if let Some(host) = start("dovecot.sh") {
         dovecot::run(&host);
+    }
+}
+
+#[test]
+fn exim_takes_what_the_report_says() {
+    if let Some(host) = start("exim.sh") {
+        exim::run(&host);
+    }
+}
+
+#[test]
+fn opensmtpd_takes_what_the_report_says() {
+    if let Some(host) = start("opensmtpd.sh") {
+        opensmtpd::run(&host);
+    }
+}
+
+#[test]
+fn aiosmtpd_takes_what_the_report_says() {
+    if let Some(host) = start("aiosmtpd.sh") {
+        aiosmtpd::run(&host);
     }
 }

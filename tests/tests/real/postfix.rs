@@ -16,6 +16,7 @@ use crate::{
     corpus::{self, Source},
     host::Host,
     mail::postfix_stores,
+    matrix::{one_after_another, unchanged},
 };
 
 pub(crate) fn run(host: &Host) {
@@ -50,6 +51,10 @@ pub(crate) fn run(host: &Host) {
     sections.run("probe", probe::finds_what_is_there(host));
     sections.run("probe, bad certificate", probe::finds_what_is_wrong(host));
     sections.run("20 at a time", at_a_time(host));
+    for tls in [Tls::Off, Tls::Must] {
+        let plan = plan(&[host.tcp("PLAIN_PORT")], &config(host, tls));
+        sections.run("50 one after another", one_after_another(host, plan));
+    }
     sections.run("corpus", corpus(host));
     sections.end();
 }
@@ -80,5 +85,13 @@ async fn at_a_time(host: &Host) {
 
 async fn corpus(host: &Host) {
     let plan = plan(&[host.tcp("PLAIN_PORT")], &config(host, Tls::Must));
-    corpus::arrives(plan, &host.mail(), Source::File, postfix_stores).await;
+    corpus::arrives(
+        plan,
+        &host.mail(),
+        Source::File,
+        Some(2),
+        |content| Ok(postfix_stores(content)),
+        unchanged,
+    )
+    .await;
 }
