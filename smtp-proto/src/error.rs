@@ -285,7 +285,7 @@ pub struct Status {
     pub synthetic: bool,
     /// The whole status was made here.
     pub local: bool,
-    /// Escaped text, safe to log.
+    /// Escaped text. The lines of a server's reply are divided by LF, which is the only control in it: write them on one line of a log.
     pub text: String,
 }
 

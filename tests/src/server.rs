@@ -397,7 +397,8 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `\r`, `\n`, `\0`, `\\` and `\xNN`.
-pub(crate) fn unescape(text: &str) -> Vec<u8> {
+#[must_use]
+pub fn unescape(text: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {
