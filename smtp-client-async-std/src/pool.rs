@@ -197,7 +197,7 @@ pub(crate) struct Waiting<N: Network + Clock> {
 type Acquired<N> = (Option<(Box<Idle>, <N as Network>::Transport)>, Permit<N>);
 
 impl<N: Network + Clock> Waiting<N> {
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Acquired<N>> {
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Acquired<N>> {
         let Some(ticket) = self.ticket else { return Poll::Pending };
         let mut state = self.connections.lock();
         let Some(grant) = state.pool.collect(ticket) else {
