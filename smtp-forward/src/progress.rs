@@ -1,14 +1,15 @@
 //! The progress bar, and who else writes to the terminal.
 
 use std::{
-    io::{self, IsTerminal as _},
+    fmt,
+    io::{self, IsTerminal as _, Write as _},
     sync::OnceLock,
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::input::Total;
+use crate::{durations, input::Total};
 
 /// The bar, once there is one. The terminal is one for the whole program, and logs come from everywhere.
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
@@ -45,6 +46,7 @@ impl Progress {
         self.taken += 1;
         if self.wanted && self.taken == 2 {
             let bar = BAR.get_or_init(|| bar(self.total));
+            bar.set_message(messages(self.done, Duration::ZERO));
             bar.enable_steady_tick(TICK);
         }
     }
@@ -53,44 +55,58 @@ impl Progress {
     pub(crate) fn done(&mut self, octets: u64) {
         self.done += 1;
         let Some(bar) = BAR.get() else { return };
-        if self.total.messages.is_some() {
-            bar.set_position(self.done);
-        } else {
-            let rate = self.done as f64 / bar.elapsed().as_secs_f64().max(0.001);
-            bar.set_message(format!("{} messages, {rate:.0}/s", self.done));
-            bar.inc(octets);
-        }
+        bar.inc(if self.total.messages.is_some() { 1 } else { octets });
+        bar.set_message(messages(self.done, bar.elapsed()));
     }
 
     /// What is shown stays where it is.
-    pub(crate) fn finish(self, complete: bool) {
-        match BAR.get() {
-            Some(bar) if complete => bar.finish(),
-            Some(bar) => bar.abandon(),
-            None => {}
+    pub(crate) fn finish(&self, complete: bool) {
+        let Some(bar) = BAR.get() else { return };
+        if complete {
+            bar.finish()
+        } else {
+            bar.abandon()
         }
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        // Whoever writes next begins a line.
+        let _ = writeln!(io::stderr());
     }
 }
 
-/// Counts messages where their number is known, or else octets: an mbox is not read twice to count what is in it.
+/// `12 messages, 340/s`
+fn messages(count: u64, time: Duration) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    let rate = count as f64 / time.as_secs_f64().max(0.001);
+    format!("{count} message{plural}, {rate:.0}/s")
+}
+
+/// Goes by the number of messages where that is known; or else by octets, because an mbox is not read twice to count what is in it; or else
+/// only counts.
 fn bar(total: Total) -> ProgressBar {
-    let (length, template) = match total.messages {
-        Some(messages) => (messages, "[{bar:24}] {pos}/{len} messages, {rate}, {left}"),
-        None => (total.octets, "[{bar:24}] {msg}, {binary_bytes} of {binary_total_bytes}, {left}"),
+    let (length, template) = match total {
+        Total { messages: Some(messages), .. } => {
+            (Some(messages), "[{bar:24}] {msg}, {percent}% of {len}{left}")
+        }
+        Total { octets: Some(octets), .. } => {
+            (Some(octets), "[{bar:24}] {msg}, {percent}% of {binary_total_bytes}{left}")
+        }
+        _ => (None, "{spinner} {msg}{left}"),
+    };
+    let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = if state.is_finished() {
+            write!(out, ", took {}", durations::human(state.elapsed()))
+        } else if state.eta() > Duration::ZERO {
+            write!(out, ", {} left", HumanDuration(state.eta()))
+        } else {
+            Ok(())
+        };
     };
     // A mistake in a template shows in its test, and costs no more than its looks.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let style = style
-        .progress_chars("=> ")
-        .with_key("rate", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = write!(out, "{:.0}/s", state.per_sec());
-        })
-        .with_key("left", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = if state.is_finished() {
-                write!(out, "{}", indicatif::HumanDuration(state.elapsed()))
-            } else {
-                write!(out, "{} to go", indicatif::HumanDuration(state.eta()))
-            };
-        });
-    ProgressBar::new(length).with_style(style)
+    let bar = ProgressBar::new(0).with_style(style.progress_chars("=> ").with_key("left", left));
+    match length {
+        Some(length) => bar.set_length(length),
+        None => bar.unset_length(),
+    }
+    bar
 }

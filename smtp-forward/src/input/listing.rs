@@ -40,8 +40,8 @@ enum Source {
 pub(crate) struct Total {
     /// `None`: only whoever reads an mbox to its end knows.
     pub(crate) messages: Option<u64>,
-    /// Of files and mboxes.
-    pub(crate) octets: u64,
+    /// `None`: only whoever looks at every file of a Maildir knows.
+    pub(crate) octets: Option<u64>,
 }
 
 /// What is left over.
@@ -72,32 +72,32 @@ impl Inputs {
     pub(crate) fn find(arguments: &[PathBuf], kind: InputKind) -> Self {
         let mut inputs = Self {
             sources: VecDeque::with_capacity(arguments.len()),
-            total: Total { messages: Some(0), octets: 0 },
+            total: Total { messages: Some(0), octets: Some(0) },
         };
         if arguments.is_empty() {
-            inputs.add(stdin(kind), 0);
+            inputs.add(stdin(kind), Some(0));
         }
         for path in arguments {
             if path.as_os_str() == "-" {
-                inputs.add(stdin(kind), 0);
+                inputs.add(stdin(kind), Some(0));
                 continue;
             }
             match look(path, kind) {
                 Ok((source, octets)) => inputs.add(source, octets),
-                Err(failure) => inputs.add(Source::Unusable(path.display().to_string(), failure), 0),
+                Err(failure) => inputs.add(Source::Unusable(path.display().to_string(), failure), Some(0)),
             }
         }
         inputs
     }
 
-    fn add(&mut self, source: Source, octets: u64) {
+    fn add(&mut self, source: Source, octets: Option<u64>) {
         let messages = match &source {
             Source::One(_) | Source::Unusable(..) => Some(1),
             Source::Maildir { names, .. } => Some(names.len() as u64),
             Source::Mbox { .. } => None,
         };
         self.total.messages = self.total.messages.zip(messages).map(|(sum, more)| sum + more);
-        self.total.octets = self.total.octets.saturating_add(octets);
+        self.total.octets = self.total.octets.zip(octets).map(|(sum, more)| sum.saturating_add(more));
         self.sources.push_back(source);
     }
 
@@ -184,25 +184,25 @@ fn stdin(kind: InputKind) -> Source {
 }
 
 /// What it is, and its octets where that costs nothing.
-fn look(path: &Path, kind: InputKind) -> Result<(Source, u64), Failure> {
+fn look(path: &Path, kind: InputKind) -> Result<(Source, Option<u64>), Failure> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     let is_dir = metadata.is_dir();
     let unsendable = |what: &str| Failure::new(Status::Unsendable, format!("{}: {what}", path.display()));
-    let mbox = || (Source::Mbox { path: path.into(), pieces: None, taken: 0 }, metadata.len());
+    let mbox = || (Source::Mbox { path: path.into(), pieces: None, taken: 0 }, Some(metadata.len()));
     match kind {
         InputKind::Auto | InputKind::Maildir if is_dir => {
             if !maildir::is_maildir(path) {
                 return Err(unsendable("a directory, but no Maildir: it has no folders `new` and `cur`"));
             }
             let names = maildir::messages(path).map_err(|error| unreadable(path, &error))?;
-            Ok((Source::Maildir { path: path.to_owned(), names: names.into() }, 0))
+            Ok((Source::Maildir { path: path.to_owned(), names: names.into() }, None))
         }
         InputKind::Maildir => Err(unsendable("a file, but no Maildir")),
         InputKind::Message | InputKind::Mbox if is_dir => Err(unsendable("a directory, but no file")),
         InputKind::Mbox => Ok(mbox()),
         InputKind::Auto if metadata.is_file() && !is_eml(path) && starts_as_mbox(path)? => Ok(mbox()),
         InputKind::Auto | InputKind::Message => {
-            Ok((Source::One(Input::File(path.to_owned())), metadata.len()))
+            Ok((Source::One(Input::File(path.to_owned())), Some(metadata.len())))
         }
     }
 }

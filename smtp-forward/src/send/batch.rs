@@ -66,8 +66,13 @@ impl Batch<'_> {
                 }
                 (told, one) = queue.next() => {
                     status = status.max(one);
-                    untried += usize::from(told.untried);
-                    self.tell(&told)?;
+                    self.printer.print(&told)?;
+                    self.progress.done(told.size.unwrap_or_default());
+                    if told.untried {
+                        untried += 1;
+                    } else {
+                        last = Some(told.name);
+                    }
                 }
                 permit = Arc::clone(&free).acquire_owned(), if more && queue.0.len() < 2 * self.most => {
                     let Some(input) = inputs.next() else {
@@ -77,17 +82,14 @@ impl Batch<'_> {
                     number += 1;
                     self.progress.taken();
                     let (sending, stop) = (Arc::clone(&self.sending), stop.subscribe());
-                    queue.0.push_back(match input {
-                        Ok(input) => {
-                            last = Some(input.name());
-                            tokio::spawn(async move {
-                                let sent = sending.send(number, input, stop).await;
-                                drop(permit);
-                                sent
-                            })
-                        }
-                        Err((name, failure)) => tokio::spawn(async move { sending.unread(name, &failure) }),
-                    });
+                    queue.0.push_back(tokio::spawn(async move {
+                        let sent = match input {
+                            Ok(input) => sending.send(number, input, stop).await,
+                            Err((name, failure)) => sending.unread(name, &failure),
+                        };
+                        drop(permit);
+                        sent
+                    }));
                 }
             }
         }
@@ -99,19 +101,17 @@ impl Batch<'_> {
         }
         self.progress.finish(!interrupted);
         if *stop.borrow() < Stop::Abort {
-            // A courtesy: who has no patience for it spoils nothing.
-            tokio::select! {
-                () = self.sending.client.close() => {}
-                () = self.signals.next() => {}
-            }
+            self.part().await;
         }
         Ok(status)
     }
 
-    fn tell(&mut self, told: &Told) -> Result<(), Failure> {
-        self.printer.print(told)?;
-        self.progress.done(told.size.unwrap_or_default());
-        Ok(())
+    /// Ends what is kept. A courtesy: who has no patience for it spoils nothing.
+    async fn part(&mut self) {
+        tokio::select! {
+            () = self.sending.client.close() => {}
+            () = self.signals.next() => {}
+        }
     }
 
     /// Accounts for what was never taken.
@@ -150,10 +150,8 @@ impl Batch<'_> {
         if untried > 0 {
             status = status.max(Status::Deferred);
         }
-        if status > Status::Success {
-            let last =
-                last.map_or_else(String::new, |last| format!("; the last one taken was {}", printable(last)));
-            say(format_args!("interrupted: {untried} messages were not tried{last}"));
+        if let Some(last) = last.filter(|_| status > Status::Success) {
+            say(format_args!("interrupted: the last message taken was {}", printable(last)));
         }
         Ok(status)
     }

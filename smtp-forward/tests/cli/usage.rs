@@ -143,7 +143,15 @@ fn completions_and_the_manual() {
     }
     let man = run(["man"]);
     assert_eq!(man.code, 0);
-    for expected in [".TH", "capture\\-dir", "until\\-decided", "tls\\-self\\-signed"] {
+    for expected in [
+        ".TH",
+        "capture\\-dir",
+        "until\\-decided",
+        "tls\\-self\\-signed",
+        "\\-connections",
+        "no\\-progress",
+        "Ctrl",
+    ] {
         assert!(man.out.contains(expected), "{expected}");
     }
 }
