@@ -4,10 +4,10 @@
 //! and ends all waiting, wherever it stands.
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -141,6 +141,16 @@ pub(crate) async fn deliver<N: Network + Clock>(
     delivery: Delivery,
     source: Source,
 ) -> (Report, Option<io::Error>) {
+    deliver_until(line, delivery, source, pin!(pending())).await
+}
+
+/// The same, but it gives up when `cancel` is ready.
+pub(crate) async fn deliver_until<N: Network + Clock>(
+    line: Line<'_, N>,
+    delivery: Delivery,
+    source: Source,
+    mut cancel: Pin<&mut impl Future<Output = ()>>,
+) -> (Report, Option<io::Error>) {
     let mut drive = Drive {
         network: line.network,
         connections: line.connections,
@@ -153,12 +163,22 @@ pub(crate) async fn deliver<N: Network + Clock>(
         observer: line.observer,
         failure: None,
     };
-    let mut turns = 0;
+    let (mut turns, mut cancelled) = (0, false);
     loop {
         if let Some(report) = drive.obey() {
             return (report, drive.failure);
         }
-        poll_fn(|cx| drive.poll_turn(cx)).await;
+        poll_fn(|cx| {
+            // What has arrived by now counts.
+            let turn = drive.poll_turn(cx);
+            if cancelled || cancel.as_mut().poll(cx).is_pending() {
+                return turn;
+            }
+            cancelled = true;
+            drive.delivery.cancel(drive.network.now());
+            Poll::Ready(())
+        })
+        .await;
         turns += 1;
         if turns % TURNS == 0 {
             yield_now().await;

@@ -41,7 +41,14 @@
 //! A runtime with its I/O and time drivers enabled is needed, as `#[tokio::main]` makes it.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt,
+    future::{pending, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
 use smtp_proto::{
     Delivery, Envelope, Error, Phase, Plan, Probe, Report, body::LineBreaks, error::Unsendable,
@@ -124,7 +131,23 @@ impl Client {
     /// # Errors
     /// Only when the message's source fails. What servers and networks do is in the [`Report`].
     pub async fn send(&self, envelope: Envelope, message: impl Into<Message>) -> Result<Report, SourceError> {
-        self.deliver(None, envelope, message.into()).await
+        self.deliver(None, envelope, message.into(), pin!(pending())).await
+    }
+
+    /// The same until `cancel` is ready: then the connection is dropped, and who is not decided by then is deferred, or uncertain where
+    /// the server may have the message already ([`Delivery::cancel`](smtp_proto::Delivery::cancel)).
+    ///
+    /// Dropping the future of a send ends it as well, but gives no report.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_until(
+        &self,
+        envelope: Envelope,
+        message: impl Into<Message>,
+        cancel: impl Future<Output = ()>,
+    ) -> Result<Report, SourceError> {
+        self.deliver(None, envelope, message.into(), pin!(cancel)).await
     }
 
     /// The same with the submitting client's own credentials, for `auth forward`
@@ -138,7 +161,7 @@ impl Client {
         envelope: Envelope,
         message: impl Into<Message>,
     ) -> Result<Report, SourceError> {
-        self.deliver(Some(credentials), envelope, message.into()).await
+        self.deliver(Some(credentials), envelope, message.into(), pin!(pending())).await
     }
 
     /// Connects to one target of the plan, goes as far as a message could be sent, and ends the session: greeting, hello, STARTTLS,
@@ -174,15 +197,22 @@ impl Client {
         credentials: Option<Credentials>,
         mut envelope: Envelope,
         mut message: Message,
+        mut cancel: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Report, SourceError> {
         if envelope.sender.content.is_none() {
-            match message.facts(self.line_breaks()).await {
-                Ok(facts) => envelope.sender.content = facts,
-                Err(ScanError::Refused(refusal)) => {
+            let mut scan = pin!(message.facts(self.line_breaks()));
+            let scanned = poll_fn(|cx| match scan.as_mut().poll(cx) {
+                Poll::Ready(scanned) => Poll::Ready(Some(scanned)),
+                Poll::Pending => cancel.as_mut().poll(cx).map(|()| None),
+            });
+            match scanned.await {
+                None => return Ok(Report::refused(&envelope, Phase::Connect, &Error::Cancelled)),
+                Some(Ok(facts)) => envelope.sender.content = facts,
+                Some(Err(ScanError::Refused(refusal))) => {
                     let error = Error::Unsendable(Unsendable::Content(refusal));
                     return Ok(Report::refused(&envelope, Phase::Body, &error));
                 }
-                Err(ScanError::Io(cause)) => {
+                Some(Err(ScanError::Io(cause))) => {
                     let error = Error::Source { message: cause.to_string().into() };
                     return Err(SourceError {
                         cause,
@@ -193,7 +223,8 @@ impl Client {
         }
         let plan = Arc::clone(&self.plan);
         let delivery = Delivery::with_credentials(drive::now(), plan, envelope, credentials);
-        let (report, failure) = drive::deliver(self.line(), delivery, message.into_source()).await;
+        let (report, failure) =
+            drive::deliver_until(self.line(), delivery, message.into_source(), cancel).await;
         match failure {
             Some(cause) => Err(SourceError { cause, report }),
             None => Ok(report),

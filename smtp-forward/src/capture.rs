@@ -3,9 +3,14 @@
 //! It listens on loopback, offers STARTTLS with a certificate made for this run, which only this client is told to trust, and stores what
 //! it gets in a Maildir.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
 
-use smtp_proto::{Endpoint, server::Tls};
+use smtp_proto::{Disposition, Endpoint, Report, server::Tls};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -28,9 +33,17 @@ pub(crate) struct Capture {
     pub(crate) endpoint: Endpoint,
     /// What to trust.
     pub(crate) ca_pem: String,
-    records: mpsc::Receiver<Record>,
+    records: Mutex<Records>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
+}
+
+/// Messages that have come in and whose sender has not asked yet.
+#[derive(Debug)]
+struct Records {
+    inbox: mpsc::Receiver<Record>,
+    /// Where each is stored, by its number.
+    stored: BTreeMap<u64, PathBuf>,
 }
 
 impl Capture {
@@ -50,25 +63,41 @@ impl Capture {
         let endpoint = listener.endpoint().clone();
         let mut config = sink::base_config(hostname::own());
         config.tls = Tls::StartTls(certificate.config);
-        let (sender, records) = mpsc::channel(sink::RECORDS);
+        let (sender, inbox) = mpsc::channel(sink::RECORDS);
         let shared = Shared {
             config: Arc::new(config),
             maildir: Some(maildir),
             account: None,
             latency: Duration::ZERO,
             records: sender,
+            accepted: AtomicU64::new(0),
         };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(listener.serve(Arc::new(shared), async {
             // Dropping the sender stops it as well.
             let _ = stopped.await;
         }));
-        Ok(Self { endpoint, ca_pem: certificate.ca_pem, records, stop, server })
+        Ok(Self {
+            endpoint,
+            ca_pem: certificate.ca_pem,
+            records: Mutex::new(Records { inbox, stored: BTreeMap::new() }),
+            stop,
+            server,
+        })
     }
 
-    /// The next message that has come in since this was asked last.
-    pub(crate) fn take(&mut self) -> Option<Record> {
-        self.records.try_recv().ok()
+    /// Where the message is that this report is about. To be asked once, and for every message: what nobody asks for is kept.
+    pub(crate) fn take(&self, report: &Report) -> Option<PathBuf> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(record) = records.inbox.try_recv() {
+            records.stored.extend(record.file.map(|file| (record.number, file)));
+        }
+        // Its recipients share one reply.
+        let number = report.recipients.iter().find_map(|recipient| match &recipient.disposition {
+            Disposition::Delivered(reply) => sink::number_in(reply),
+            _ => None,
+        })?;
+        records.stored.remove(&number)
     }
 
     pub(crate) async fn stop(self) {

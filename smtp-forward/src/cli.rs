@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and nothing about how it is done.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use smtp_proto::{
@@ -60,6 +60,9 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Forward messages and report what became of each recipient
+    ///
+    /// Reports come in the order of the messages. Ctrl-C (or SIGTERM) takes no new message and finishes those under way; the second one
+    /// drops their connections: then their recipients are reported as deferred, or as uncertain where the server may have the message.
     Send(Box<Send>),
     /// Receive messages and store them: a capture server for trying things out and for tests
     Sink(Box<Sink>),
@@ -112,12 +115,14 @@ pub(crate) struct Send {
     /// How the report is written
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    #[arg(long, hide = true)]
+    /// Send up to N messages at a time, over as many connections to a target, each used for many messages
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub(crate) connections: NonZeroU16,
+    /// Show no progress bar. There is one only where standard error is a terminal and there are several messages
+    #[arg(long)]
     pub(crate) no_progress: bool,
     #[arg(long, hide = true)]
     pub(crate) chunking: Option<String>,
-    #[arg(long, hide = true)]
-    pub(crate) connections: Option<String>,
 }
 
 /// Options that `send` and `check` share.
@@ -285,9 +290,6 @@ impl Command {
                 {
                     return Err(not_built("`--chunking` other than `no`"));
                 }
-                if send.connections.as_deref().is_some_and(|number| number != "1") {
-                    return Err(not_built("`--connections` other than 1"));
-                }
                 send.connect.refuse_unbuilt()
             }
             Self::Check(check) => {
@@ -329,16 +331,7 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in [
-                "--config",
-                "--use ",
-                "--use <",
-                "--connections",
-                "--chunking",
-                "--syntax",
-                "scram",
-                "xoauth2",
-            ] {
+            for switch in ["--config", "--use ", "--use <", "--chunking", "--syntax", "scram", "xoauth2"] {
                 assert!(!help.contains(switch), "{name} {switch}");
             }
         }

@@ -7,18 +7,20 @@ use std::{
     fs,
     io::{self, BufRead as _, IsTerminal as _, Read, Seek as _, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 
 use crate::{
-    cli::InputKind,
     exit::{Failure, Status},
-    maildir,
     report::say,
 };
 
+mod listing;
 mod mbox;
+
+pub(crate) use listing::{Inputs, Rest, Total};
 
 /// What is spooled in memory at most, in octets.
 const IN_MEMORY: u64 = 1024 * 1024;
@@ -32,7 +34,7 @@ pub(crate) enum Input {
     /// A file of its own.
     File(PathBuf),
     /// A piece of an mbox.
-    Piece { mbox: PathBuf, number: usize, start: u64, end: u64 },
+    Piece { mbox: Arc<Path>, number: usize, start: u64, end: u64 },
     /// Standard input.
     Stdin,
 }
@@ -46,92 +48,6 @@ pub(crate) enum Content {
     Memory(Bytes),
     /// In a file without name.
     Spooled { file: fs::File, size: u64 },
-}
-
-/// What the arguments name, in order; what cannot be listed keeps its place.
-pub(crate) fn list(arguments: &[PathBuf], kind: InputKind) -> Vec<Result<Input, (String, Failure)>> {
-    if arguments.is_empty() {
-        return list_stdin(kind);
-    }
-    arguments
-        .iter()
-        .flat_map(|path| {
-            if path.as_os_str() == "-" {
-                return list_stdin(kind);
-            }
-            match list_path(path, kind) {
-                Ok(inputs) => inputs.into_iter().map(Ok).collect(),
-                Err(failure) => vec![Err((path.display().to_string(), failure))],
-            }
-        })
-        .collect()
-}
-
-fn list_stdin(kind: InputKind) -> Vec<Result<Input, (String, Failure)>> {
-    match kind {
-        InputKind::Auto | InputKind::Message => vec![Ok(Input::Stdin)],
-        InputKind::Mbox | InputKind::Maildir => {
-            let failure =
-                Failure::usage("standard input is one message; name the mbox or the Maildir as a path");
-            vec![Err(("-".to_owned(), failure))]
-        }
-    }
-}
-
-fn list_path(path: &Path, kind: InputKind) -> Result<Vec<Input>, Failure> {
-    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-    let is_dir = metadata.is_dir();
-    match kind {
-        InputKind::Auto | InputKind::Maildir if is_dir => {
-            if !maildir::is_maildir(path) {
-                return Err(Failure::new(
-                    Status::Unsendable,
-                    format!(
-                        "{}: a directory, but no Maildir: it has no folders `new` and `cur`",
-                        path.display()
-                    ),
-                ));
-            }
-            let found = maildir::messages(path).map_err(|error| unreadable(path, &error))?;
-            Ok(found.into_iter().map(Input::File).collect())
-        }
-        InputKind::Maildir => {
-            Err(Failure::new(Status::Unsendable, format!("{}: a file, but no Maildir", path.display())))
-        }
-        InputKind::Message | InputKind::Mbox if is_dir => {
-            Err(Failure::new(Status::Unsendable, format!("{}: a directory, but no file", path.display())))
-        }
-        InputKind::Mbox => list_mbox(path),
-        InputKind::Auto if metadata.is_file() && !is_eml(path) && starts_as_mbox(path)? => list_mbox(path),
-        InputKind::Auto | InputKind::Message => Ok(vec![Input::File(path.to_owned())]),
-    }
-}
-
-/// By its name a file with one message, even where that begins like an mbox.
-fn is_eml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("eml"))
-}
-
-fn starts_as_mbox(path: &Path) -> Result<bool, Failure> {
-    let read = || {
-        let mut line = Vec::new();
-        io::BufReader::new(fs::File::open(path)?)
-            .take(mbox::LONGEST_SEPARATOR)
-            .read_until(b'\n', &mut line)?;
-        Ok(mbox::is_separator(&line))
-    };
-    read().map_err(|error: io::Error| unreadable(path, &error))
-}
-
-fn list_mbox(path: &Path) -> Result<Vec<Input>, Failure> {
-    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
-    let pieces = mbox::pieces(io::BufReader::with_capacity(64 * 1024, file))
-        .map_err(|error| unreadable(path, &error))?;
-    Ok(pieces
-        .into_iter()
-        .enumerate()
-        .map(|(at, (start, end))| Input::Piece { mbox: path.to_owned(), number: at + 1, start, end })
-        .collect())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -280,22 +196,5 @@ mod tests {
         }
         let endless = spool(io::repeat(b'x').take(LONGEST_HEADER + 1)).unwrap();
         assert_eq!(endless.header().unwrap(), None);
-    }
-
-    #[test]
-    fn an_mbox_is_told_by_its_first_line_unless_the_name_says_message() {
-        let folder = tempfile::tempdir().unwrap();
-        let text =
-            "From a@b Thu Jan  1 00:00:00 2026\nSubject: x\n\ny\n\nFrom c@d Thu Jan  1 00:00:00 2026\n\nz\n";
-        for (name, kind, count) in [
-            ("box", InputKind::Auto, 2),
-            ("box.eml", InputKind::Auto, 1),
-            ("box", InputKind::Message, 1),
-            ("box.eml", InputKind::Mbox, 2),
-        ] {
-            let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
-            assert_eq!(list(&[path], kind).len(), count, "{name}");
-        }
     }
 }

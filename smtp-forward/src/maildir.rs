@@ -34,22 +34,33 @@ pub(crate) fn is_maildir(path: &Path) -> bool {
     ["cur", "new"].iter().all(|folder| path.join(folder).is_dir())
 }
 
-/// The messages in it, `new` before `cur`, each by name.
+/// The messages in it, `new` before `cur`, each by name; paths are inside it.
+///
+/// Both at once: whoever reads mail meanwhile moves it from one to the other, and no message must be found twice.
 pub(crate) fn messages(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in ["new", "cur"] {
-        let mut names = fs::read_dir(path.join(folder))?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>()?;
-        names.retain(|path| !is_hidden(path.file_name()) && path.is_file());
-        names.sort();
-        found.append(&mut names);
+        let begin = found.len();
+        for entry in fs::read_dir(path.join(folder))? {
+            let entry = entry?;
+            if !is_hidden(&entry.file_name()) && is_file(&entry) {
+                found.push(Path::new(folder).join(entry.file_name()));
+            }
+        }
+        if let Some(names) = found.get_mut(begin..) {
+            names.sort();
+        }
     }
     Ok(found)
 }
 
-fn is_hidden(name: Option<&OsStr>) -> bool {
-    name.is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
+/// What the folder says spares a look at the file.
+fn is_file(entry: &fs::DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && entry.path().is_file()))
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 impl Maildir {
@@ -131,7 +142,7 @@ mod tests {
         let path = kept.commit().await.unwrap();
         drop(dropped);
         assert_eq!(fs::read(&path).unwrap(), b"one");
-        assert_eq!(messages(&root).unwrap(), [path]);
+        assert_eq!(messages(&root).unwrap(), [path.strip_prefix(&root).unwrap()]);
         assert_eq!(fs::read_dir(root.join("tmp")).unwrap().count(), 0);
     }
 }

@@ -17,8 +17,10 @@ mod input;
 mod logging;
 mod maildir;
 mod plan;
+mod progress;
 mod report;
 mod send;
+mod signals;
 mod sink;
 mod transcript;
 

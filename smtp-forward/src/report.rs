@@ -7,14 +7,18 @@ use std::{
 };
 
 use smtp_proto::{
-    Attempt, Report,
+    Attempt, Error, Outcome, Report,
     address::{ForwardPath, ReversePath},
 };
 
 use crate::{
     cli::Format,
     exit::{Failure, Status},
+    progress,
 };
+
+/// Why a message was given up.
+const INTERRUPTED: &str = "interrupted";
 
 pub(crate) mod json;
 mod text;
@@ -34,10 +38,12 @@ pub(crate) struct Told {
     pub(crate) recipient_fields: Vec<&'static str>,
     pub(crate) report: Report,
     /// Where the embedded capture server put it.
-    pub(crate) stored: Vec<PathBuf>,
+    pub(crate) stored: Option<PathBuf>,
     pub(crate) elapsed: Duration,
     /// The source failed.
     pub(crate) failure: Option<Failure>,
+    /// It was not taken before the program was interrupted.
+    pub(crate) untried: bool,
 }
 
 impl Told {
@@ -50,15 +56,36 @@ impl Told {
             sender_field: None,
             recipient_fields: Vec::new(),
             report,
-            stored: Vec::new(),
+            stored: None,
             elapsed: Duration::ZERO,
             failure: Some(failure),
+            untried: false,
+        }
+    }
+
+    /// About a message that was not taken before the program was interrupted.
+    pub(crate) const fn untried(name: String, report: Report) -> Self {
+        Self {
+            name,
+            size: None,
+            sender: None,
+            sender_field: None,
+            recipient_fields: Vec::new(),
+            report,
+            stored: None,
+            elapsed: Duration::ZERO,
+            failure: None,
+            untried: true,
         }
     }
 
     /// The outcome in one word. Nothing is delivered where there is nobody to deliver to.
     fn outcome(&self) -> &'static str {
-        if self.report.recipients.is_empty() { "rejected" } else { self.report.outcome().name() }
+        match self.report.recipients.is_empty() {
+            true if self.untried => Outcome::Deferred.name(),
+            true => Outcome::Rejected.name(),
+            false => self.report.outcome().name(),
+        }
     }
 
     /// The attempt that counts, if a session came of it.
@@ -70,6 +97,11 @@ impl Told {
 /// An attempt's phase, as far as it came: a session that ended as it should came to its end.
 fn phase(attempt: &Attempt) -> &'static str {
     if attempt.usable && attempt.error.is_none() { "quit" } else { attempt.phase.name() }
+}
+
+/// An error in words. Only an interruption cancels a delivery of this program.
+fn words(error: &Error) -> String {
+    if let Error::Cancelled = error { INTERRUPTED.to_owned() } else { error.full_text() }
 }
 
 /// A sender as the command line takes it: `a@example.org` or `<>`.
@@ -105,10 +137,14 @@ impl Printer {
         }
         let result = match self.format {
             Format::Json => {
-                for path in &told.stored {
+                if let Some(path) = &told.stored {
                     say(format_args!("captured {}", printable(&path.display().to_string())));
                 }
-                json::write(&mut io::stdout().lock(), told)
+                progress::beside(|| json::write(&mut io::stdout().lock(), told))
+            }
+            Format::Text if told.untried => {
+                say(format_args!("{MIDDLING}not tried:{MIDDLING:#} {}", printable(&told.name)));
+                Ok(())
             }
             // Said already, on standard error.
             Format::Text if told.failure.is_some() && told.report.attempts.is_empty() => Ok(()),
@@ -120,10 +156,15 @@ impl Printer {
                 self.printed += 1;
                 text::write(&mut text, told);
                 // One piece, so that the stream of colours is looked at once.
-                anstream::stdout().lock().write_all(text.as_bytes())
+                progress::beside(|| anstream::stdout().lock().write_all(text.as_bytes()))
             }
         };
         self.settle(result)
+    }
+
+    /// Prints it where programs read; people are told in another way.
+    pub(crate) fn print_for_programs(&mut self, told: &Told) -> Result<(), Failure> {
+        if self.format == Format::Json { self.print(told) } else { Ok(()) }
     }
 
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
@@ -151,5 +192,5 @@ pub(crate) fn complain(failure: &Failure) {
 
 /// A line on standard error. Where nobody reads that, there is nobody to tell.
 pub(crate) fn say(text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = progress::beside(|| writeln!(anstream::stderr().lock(), "{text}"));
 }

@@ -1,26 +1,33 @@
 //! `send`: messages to servers, and what became of them.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::sync::{Arc, atomic::AtomicUsize};
 
-use smtp_client_tokio::{Client, Message, SourceError};
-use smtp_proto::{Disposition, Envelope, Error, Notice, Phase, Plan, Report, Sender};
-use tracing::{Level, debug, enabled, info, warn};
+use smtp_client_tokio::Client;
+use smtp_proto::{Disposition, Notice, Plan, Report, pool::Limits};
+use tracing::{Level, enabled, info, warn};
 
 use crate::{
     capture::Capture,
     cli,
-    envelope::{self, Addressed},
     exit::{Failure, Status},
-    input::{self, Content, Input},
+    input::Inputs,
     plan,
-    report::{Printer, Told},
+    progress::Progress,
+    report::Printer,
+    signals::Signals,
     transcript::Transcript,
 };
+
+mod batch;
+mod message;
+
+use batch::Batch;
+use message::Sending;
 
 /// The log target of the dialogue.
 const DIALOGUE: &str = "smtp_forward::dialogue";
 
-/// Sends everything, one message after another.
+/// Sends everything, some messages at a time.
 pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
     if args.messages.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         // The second one would be an empty message.
@@ -36,119 +43,54 @@ pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
         None => None,
     };
     let observed = transcript.is_some() || enabled!(target: DIALOGUE, Level::DEBUG);
-    let mut capture = None;
-    let plan = if args.connect.target.is_empty() {
-        let started = Capture::start(&args.capture_dir).await?;
-        let plan = plan::of_embedded(
-            &args.connect,
-            observed,
-            started.endpoint.clone(),
-            crate::capture::NAME,
-            &started.ca_pem,
-        )?;
-        capture = Some(started);
-        plan
-    } else {
-        plan::of(&args.connect, observed)?
-    };
-    let client = client(args, plan, transcript);
+    let (plan, capture) = plan(args, observed).await?;
+    let inputs = Inputs::find(&args.messages, args.input);
+    let several = inputs.total().messages.is_none_or(|messages| messages > 1);
+    let plan = tuned(args, plan, several);
+    let sending = Arc::new(Sending {
+        client: Client::new(plan),
+        from: args.from.clone(),
+        to: args.to.clone(),
+        transcript: transcript.map(Arc::new),
+        capture,
+        several,
+        under_way: AtomicUsize::new(0),
+    });
     let mut printer = Printer::new(args.format);
-    let mut status = Status::Success;
-    let inputs = input::list(&args.messages, args.input);
-    if inputs.is_empty() {
-        warn!("nothing to send: there is no message in what the command line names");
-    }
-    for listed in inputs {
-        let (told, one) = match listed {
-            Ok(input) => send(args, &client, &input, capture.as_mut()).await,
-            Err((name, failure)) => unread(args, name, &failure),
-        };
-        status = status.max(one);
-        printer.print(&told)?;
-    }
-    if let Some(capture) = capture {
+    let batch = Batch {
+        sending: Arc::clone(&sending),
+        most: args.connections.get().into(),
+        signals: Signals::listen(),
+        progress: Progress::new(!args.no_progress, inputs.total()),
+        printer: &mut printer,
+    };
+    let status = batch.run(inputs).await?;
+    printer.finish()?;
+    // Whoever was aborted may still be at it; nothing depends on them.
+    if let Some(capture) = Arc::into_inner(sending).and_then(|sending| sending.capture) {
         capture.stop().await;
     }
-    printer.finish()?;
     Ok(status)
 }
 
-fn client(args: &cli::Send, plan: Plan, transcript: Option<Transcript>) -> Client {
-    let mut plan = plan.with_failover(plan::failover(args.failover));
+/// The plan of the command line, or that for the embedded server, which is started.
+async fn plan(args: &cli::Send, observed: bool) -> Result<(Plan, Option<Capture>), Failure> {
+    if !args.connect.target.is_empty() {
+        return Ok((plan::of(&args.connect, observed)?, None));
+    }
+    let capture = Capture::start(&args.capture_dir).await?;
+    let endpoint = capture.endpoint.clone();
+    let plan = plan::of_embedded(&args.connect, observed, endpoint, crate::capture::NAME, &capture.ca_pem)?;
+    Ok((plan, Some(capture)))
+}
+
+fn tuned(args: &cli::Send, plan: Plan, several: bool) -> Plan {
+    // The only message's QUIT rides behind its content.
+    let limits = several.then(|| Limits::connections(args.connections.get().into()));
+    let mut plan = plan.with_failover(plan::failover(args.failover)).with_reuse(limits);
     // D11: zero is the default, and the default is none.
     plan.total_timeout = args.total_timeout.filter(|limit| !limit.is_zero());
-    Client::new(Arc::new(plan)).with_transcript(move |line| {
-        debug!(target: DIALOGUE, "{line}");
-        if let Some(transcript) = &transcript {
-            transcript.write(line);
-        }
-    })
-}
-
-/// An input that gave no message: everybody whom the command line names is deferred.
-fn unread(args: &cli::Send, name: String, failure: &Failure) -> (Told, Status) {
-    let sender = Sender::new(args.from.clone().unwrap_or(smtp_proto::address::ReversePath::Null));
-    let recipients = args.to.iter().cloned().map(smtp_proto::Recipient::new).collect();
-    let error = Error::Source { message: failure.to_string().into() };
-    let report = Report::refused(&Envelope::new(sender, recipients), Phase::Body, &error);
-    (Told::unread(name, report, failure.clone()), failure.status)
-}
-
-async fn send(
-    args: &cli::Send,
-    client: &Client,
-    input: &Input,
-    capture: Option<&mut Capture>,
-) -> (Told, Status) {
-    let began = Instant::now();
-    let name = input.name();
-    let prepared = async {
-        let content = input.open()?;
-        let addressed = envelope::of(&name, &content, args.from.as_ref(), &args.to)?;
-        let size = content.size();
-        let message =
-            message(content).await.map_err(|error| Failure::because(Status::Unsendable, &name, &error))?;
-        Ok((addressed, size, message))
-    };
-    let (addressed, size, message) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(failure) => return unread(args, name, &failure),
-    };
-    info!(message = name, size, recipients = addressed.envelope.recipients.len(), "sending");
-    let (report, failure) = match client.send(addressed.envelope.clone(), message).await {
-        Ok(report) => (report, None),
-        Err(SourceError { cause, report }) => {
-            (report, Some(Failure::because(Status::Unsendable, &name, &cause)))
-        }
-    };
-    log(&report);
-    let status = failure.as_ref().map_or(Status::Success, |failure| failure.status).max(Status::of(&report));
-    let stored = capture.map(stored).unwrap_or_default();
-    let Addressed { sender_field, recipient_fields, envelope } = addressed;
-    let told = Told {
-        name,
-        size: Some(size),
-        sender: Some(envelope.sender.path),
-        sender_field,
-        recipient_fields,
-        report,
-        stored,
-        elapsed: began.elapsed(),
-        failure,
-    };
-    (told, status)
-}
-
-async fn message(content: Content) -> std::io::Result<Message> {
-    match content {
-        Content::File { path, .. } => Message::open(path).await,
-        Content::Memory(octets) => Ok(Message::from_bytes(octets)),
-        Content::Spooled { file, .. } => Ok(Message::from_file(file)),
-    }
-}
-
-fn stored(capture: &mut Capture) -> Vec<PathBuf> {
-    std::iter::from_fn(|| capture.take()).filter_map(|record| record.file).collect()
+    plan
 }
 
 /// What somebody who reads logs wants to know, beside the report.

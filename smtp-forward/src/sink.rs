@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     files, hostname,
     maildir::Maildir,
     report,
+    signals::Signals,
 };
 
 pub(crate) mod listener;
@@ -30,6 +31,7 @@ mod session;
 
 pub(crate) use listener::Listener;
 pub(crate) use record::Record;
+pub(crate) use session::number_in;
 
 /// What all sessions of a sink share.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) latency: Duration,
     /// Told of each message that was accepted.
     pub(crate) records: mpsc::Sender<Record>,
+    /// Messages accepted.
+    pub(crate) accepted: AtomicU64,
 }
 
 /// Records on their way to whoever prints them.
@@ -62,11 +66,13 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
             .transpose()?,
         latency: args.latency.unwrap_or_default(),
         records,
+        accepted: AtomicU64::new(0),
     };
     let listener = Listener::bind(&args.listen).await.map_err(|error| {
         Failure::because(Status::Rejected, format!("cannot listen on {}", args.listen.endpoint()), &error)
     })?;
-    let stop = stop_signal();
+    // Listened for from now on: before anybody is told that the sink is there.
+    let mut signals = Signals::listen();
     if let Some(file) = &ca_file {
         report::say(format_args!("ca {}", file.path().display()));
     }
@@ -78,7 +84,7 @@ pub(crate) async fn run(args: &cli::Sink) -> Result<Status, Failure> {
         }
         Ok::<(), io::Error>(())
     });
-    listener.serve(Arc::new(shared), stop).await;
+    listener.serve(Arc::new(shared), signals.next()).await;
     match printer.await {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::because(Status::Deferred, "standard output", &error))
@@ -165,19 +171,4 @@ pub(crate) fn base_config(host_name: ClientName) -> Config {
     config.decisions = Decisions::END;
     config.limits.message = None;
     config
-}
-
-/// SIGTERM or SIGINT, listened for from now on: before anybody is told that the sink is there.
-fn stop_signal() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    async {
-        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    }
 }

@@ -97,6 +97,8 @@ macro_rules! program {
 
             let refused = client.send(envelope(), "a\0b\r\n").await.expect("a source");
             told.push(format!("{:?}", refused.recipients));
+            let sent = client.send_until(envelope(), "until\r\n", std::future::pending()).await;
+            told.push(format!("until {:?}", sent.expect("a source").outcome()));
             told.extend(lines.lock().expect("lines").iter().filter(|line| !line.starts_with('*')).cloned());
             told
         }
@@ -111,10 +113,10 @@ fn one_program_runs_on_both_and_tells_the_same() {
     let path = std::env::temp_dir().join(format!("both-runtimes-{}.eml", std::process::id()));
     std::fs::write(&path, "Subject: file\r\n\r\n.\r\n").expect("a file");
 
-    let (endpoint, server_of_tokio) = server(10);
+    let (endpoint, server_of_tokio) = server(11);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let tokio = runtime.block_on(on_tokio(&endpoint, &path));
-    let (endpoint, server_of_async_std) = server(10);
+    let (endpoint, server_of_async_std) = server(11);
     let async_std = async_std::task::block_on(on_async_std(&endpoint, &path));
 
     std::fs::remove_file(&path).expect("a file");

@@ -88,7 +88,7 @@ impl Network for Net {
     fn resolve(&self, _: String, _: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
         match self.names.clone() {
             Some(result) => Box::pin(std::future::ready(result)),
-            None => Box::pin(std::future::pending()),
+            None => Box::pin(pending()),
         }
     }
 
@@ -96,7 +96,7 @@ impl Network for Net {
         self.dialled.lock().unwrap().push(peer);
         match self.dials.lock().unwrap().pop_front() {
             Some(Dial::Stream(stream)) => Box::pin(std::future::ready(Ok(stream))),
-            Some(Dial::Hole) => Box::pin(std::future::pending()),
+            Some(Dial::Hole) => Box::pin(pending()),
             Some(Dial::Refused) | None => {
                 Box::pin(std::future::ready(Err(io::ErrorKind::ConnectionRefused.into())))
             }

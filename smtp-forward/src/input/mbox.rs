@@ -24,30 +24,11 @@ pub(super) fn is_separator(line: &[u8]) -> bool {
         .is_some_and(|day| words.get(day + 3).is_some_and(|word| is_time(word)))
 }
 
-/// First and last+1 octet of each message.
-pub(super) fn pieces(mut source: impl BufRead) -> io::Result<Vec<(u64, u64)>> {
-    let mut pieces = Vec::new();
-    let mut scan = Scan { at: 0, empty_line: 0, after_empty: true, begun: None };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        // The rest of a longer line is no separator and no empty line: it need not be kept.
-        let read = (&mut source).take(LONGEST_SEPARATOR).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        let mut length = read as u64;
-        let whole = line.ends_with(b"\n");
-        if !whole && read as u64 == LONGEST_SEPARATOR {
-            length += skip_line(&mut source)?;
-        }
-        scan.line(&line, length, &mut pieces);
-    }
-    scan.end(&mut pieces);
-    Ok(pieces)
-}
-
-struct Scan {
+/// First and last+1 octet of each message, read on as they are asked for.
+#[derive(Debug)]
+pub(super) struct Pieces<R> {
+    source: R,
+    line: Vec<u8>,
     at: u64,
     /// Octets of the empty line just before, if there is one.
     empty_line: u64,
@@ -55,25 +36,58 @@ struct Scan {
     begun: Option<u64>,
 }
 
-impl Scan {
-    fn line(&mut self, line: &[u8], length: u64, pieces: &mut Vec<(u64, u64)>) {
-        if self.after_empty && is_separator(line) {
-            self.end(pieces);
+impl<R: BufRead> Pieces<R> {
+    pub(super) const fn new(source: R) -> Self {
+        Self { source, line: Vec::new(), at: 0, empty_line: 0, after_empty: true, begun: None }
+    }
+
+    /// Reads up to the end of the next message; `None`: there is none.
+    fn read(&mut self) -> io::Result<Option<(u64, u64)>> {
+        loop {
+            self.line.clear();
+            // The rest of a longer line is no separator and no empty line: it need not be kept.
+            let read = (&mut self.source).take(LONGEST_SEPARATOR).read_until(b'\n', &mut self.line)?;
+            if read == 0 {
+                let last = self.end();
+                self.begun = None;
+                return Ok(last);
+            }
+            let mut length = read as u64;
+            if !self.line.ends_with(b"\n") && length == LONGEST_SEPARATOR {
+                length += skip_line(&mut self.source)?;
+            }
+            if let Some(piece) = self.take_line(length) {
+                return Ok(Some(piece));
+            }
+        }
+    }
+
+    /// The message that ended with this line, if one did.
+    fn take_line(&mut self, length: u64) -> Option<(u64, u64)> {
+        if self.after_empty && is_separator(&self.line) {
+            let ended = self.end();
             self.at += length;
             self.begun = Some(self.at);
             self.after_empty = false;
             self.empty_line = 0;
-            return;
+            return ended;
         }
-        self.after_empty = matches!(line, b"\n" | b"\r\n");
+        self.after_empty = matches!(self.line.as_slice(), b"\n" | b"\r\n");
         self.empty_line = if self.after_empty { length } else { 0 };
         self.at += length;
+        None
     }
 
-    fn end(&self, pieces: &mut Vec<(u64, u64)>) {
-        if let Some(start) = self.begun {
-            pieces.push((start, self.at.saturating_sub(self.empty_line).max(start)));
-        }
+    fn end(&self) -> Option<(u64, u64)> {
+        self.begun.map(|start| (start, self.at.saturating_sub(self.empty_line).max(start)))
+    }
+}
+
+impl<R: BufRead> Iterator for Pieces<R> {
+    type Item = io::Result<(u64, u64)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
     }
 }
 
@@ -101,8 +115,8 @@ mod tests {
     use super::*;
 
     fn split(text: &str) -> Vec<&str> {
-        let pieces = pieces(text.as_bytes()).unwrap();
-        pieces.into_iter().map(|(start, end)| &text[start as usize..end as usize]).collect()
+        let pieces = Pieces::new(text.as_bytes()).map(Result::unwrap);
+        pieces.map(|(start, end)| &text[start as usize..end as usize]).collect()
     }
 
     const SEPARATOR: &str = "From a@b Thu Jan  1 00:00:00 2026\n";

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use smtp_proto::{Attempt, Disposition, RecipientReport, TlsFacts};
 
-use super::{Told, phase, recipient};
+use super::{Told, phase, recipient, words};
 
 #[derive(Serialize)]
 struct Message<'a> {
@@ -75,7 +75,10 @@ impl From<&RecipientReport> for Recipient {
             phase: phase.name(),
             code: status.code.get(),
             enhanced: status.enhanced.to_string(),
-            text: status.text,
+            text: match report.disposition.failure() {
+                Some(failure) if status.local => words(&failure.cause),
+                _ => status.text,
+            },
             local: status.local,
         }
     }
@@ -89,7 +92,7 @@ impl From<&Attempt> for Try {
             address: attempt.peer.as_ref().map(ToString::to_string),
             phase: phase(attempt),
             kind: attempt.kind().map_or("usable", smtp_proto::error::Kind::name),
-            detail: attempt.error.as_ref().map_or_else(|| notices.join("; "), smtp_proto::Error::full_text),
+            detail: attempt.error.as_ref().map_or_else(|| notices.join("; "), words),
         }
     }
 }

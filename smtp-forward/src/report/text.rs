@@ -8,7 +8,7 @@ use smtp_proto::{
     error::{AuthError, TlsError},
 };
 
-use super::{Told, phase, recipient, sender};
+use super::{Told, phase, recipient, sender, words};
 use crate::durations;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -72,7 +72,7 @@ pub(super) fn write(out: &mut String, told: &Told) {
     for (at, attempt) in told.report.attempts.iter().enumerate() {
         write_attempt(out, attempt, told.report.attempts.get(at + 1));
     }
-    for path in &told.stored {
+    if let Some(path) = &told.stored {
         line(out, format_args!("  stored  {}", printable(&path.display().to_string())));
     }
     for report in &told.report.recipients {
@@ -124,7 +124,7 @@ fn write_attempt(out: &mut String, attempt: &Attempt, next: Option<&Attempt>) {
         // `tls, tls` says no more than `tls`.
         let kind = attempt.kind().map(smtp_proto::error::Kind::name).filter(|kind| *kind != phase);
         let place = kind.map_or_else(|| phase.to_owned(), |kind| format!("{kind}, {phase}"));
-        let text = format!("{place}: {}", one_line(&error.full_text()));
+        let text = format!("{place}: {}", one_line(&words(error)));
         line(out, format_args!("          {}", styled(MIDDLING, &text)));
         if next.is_some_and(|next| next.target == attempt.target && next.fell_back_to_plaintext) {
             line(out, format_args!("          {}", styled(MIDDLING, "trying once more without TLS")));
@@ -161,6 +161,7 @@ fn write_recipient(out: &mut String, report: &RecipientReport) {
             | Error::Deadline(_)
             | Error::Peer(PeerError::Malformed(_))),
         ) => cause.to_string(),
+        Some(cause @ Error::Cancelled) => words(cause),
         _ => status.text,
     };
     line(

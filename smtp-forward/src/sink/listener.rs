@@ -61,6 +61,7 @@ impl Listener {
     pub(crate) async fn serve(self, shared: Arc<Shared>, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
         let mut sessions = JoinSet::new();
+        let mut connection = 0;
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -68,13 +69,14 @@ impl Listener {
                 Some(_) = sessions.join_next() => continue,
                 accepted = self.socket.accept() => accepted,
             };
+            connection += 1;
             let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
             match accepted {
                 Ok(Client::Tcp(stream, peer)) => {
-                    sessions.spawn(session::run(stream, peer.to_string(), shared, stopped));
+                    sessions.spawn(session::run(stream, (connection, peer.to_string()), shared, stopped));
                 }
                 Ok(Client::Unix(stream)) => {
-                    sessions.spawn(session::run(stream, "unix".to_owned(), shared, stopped));
+                    sessions.spawn(session::run(stream, (connection, "unix".to_owned()), shared, stopped));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: some will be free soon.

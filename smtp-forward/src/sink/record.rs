@@ -7,6 +7,8 @@ use serde::Serialize;
 /// One line of JSON.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Record {
+    /// Of the messages this server has taken; the client is told.
+    pub(crate) number: u64,
     pub(crate) envelope: Envelope,
     /// Octets of the content: CRLF line ends, no stuffed dots, no end mark.
     pub(crate) size: u64,
@@ -16,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) file: Option<PathBuf>,
     /// Who sent it: an address, or `unix`.
     pub(crate) peer: String,
+    /// Which connection it came over, counted from 1.
+    pub(crate) connection: u64,
     /// What the client called itself.
     pub(crate) hello: String,
     pub(crate) tls: Option<Tls>,

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -29,10 +29,16 @@ use crate::maildir::Incoming;
 const READ: usize = 64 * 1024;
 /// How long a client may take to read the last reply and hang up.
 const LINGER: Duration = Duration::from_secs(1);
+/// The reply to a message that was taken, but for its number.
+const ACCEPTED: &str = "message accepted as number ";
 
 /// Serves one client to its end.
-pub(super) async fn run<T>(stream: T, peer: String, shared: Arc<Shared>, stop: watch::Receiver<bool>)
-where
+pub(super) async fn run<T>(
+    stream: T,
+    (connection, peer): (u64, String),
+    shared: Arc<Shared>,
+    stop: watch::Receiver<bool>,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let machine = Connection::new(Instant::now(), Arc::clone(&shared.config));
@@ -40,6 +46,7 @@ where
         stream,
         shared,
         machine,
+        connection,
         peer,
         hello: String::new(),
         user: None,
@@ -55,6 +62,7 @@ struct Session<T> {
     stream: T,
     shared: Arc<Shared>,
     machine: Connection,
+    connection: u64,
     peer: String,
     hello: String,
     user: Option<String>,
@@ -227,12 +235,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
             debug_assert!(answered.is_ok());
             return;
         }
+        let number = self.shared.accepted.fetch_add(1, Ordering::Relaxed) + 1;
         let record = Record {
+            number,
             envelope: std::mem::take(&mut self.envelope),
             size: octets,
             sha256: format!("{:x}", hash.finalize()),
             file: stored,
             peer: self.peer.clone(),
+            connection: self.connection,
             hello: self.hello.clone(),
             tls: self.machine.tls().map(|facts| Tls {
                 version: facts.version,
@@ -245,9 +256,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Session<T> {
         };
         // Told before the client is: who has been answered finds the record.
         let _ = self.shared.records.send(record).await;
-        let answered = self.machine.accept(now);
+        let answered = self.machine.reply(now, accepted(number));
         debug_assert!(answered.is_ok());
     }
+}
+
+/// What a client is told whose message was taken; [`number_in`] reads it.
+fn accepted(number: u64) -> Reply {
+    let code = Code::new(250).unwrap_or(Code::LOCAL_ERROR);
+    Reply::with_enhanced(code, EnhancedCode::new(2, 0, 0), format!("{ACCEPTED}{number}"))
+}
+
+/// The number that a sink gave a message in its last reply.
+pub(crate) fn number_in(reply: &Reply) -> Option<u64> {
+    reply.text().strip_prefix(ACCEPTED)?.parse().ok()
 }
 
 fn negative(code: u16, subject: u16, detail: u16, text: &str) -> Reply {

@@ -92,7 +92,7 @@ fn a_delivered_message() {
     assert_eq!(
         object["recipients"],
         serde_json::json!([{"address": "b@example.org", "status": "delivered", "phase": "end", "code": 250,
-            "enhanced": "2.0.0", "text": "message accepted", "local": false}])
+            "enhanced": "2.0.0", "text": "message accepted as number 1", "local": false}])
     );
     assert_eq!(
         object["attempts"],

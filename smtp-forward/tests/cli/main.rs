@@ -2,6 +2,7 @@
 //!
 //! Names in brackets (SPEC rows) say what a test pins; exit statuses and JSON keys are the contract that scripts rely on.
 
+mod batch;
 mod check;
 mod exits;
 mod inputs;

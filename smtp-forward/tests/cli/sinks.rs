@@ -13,7 +13,23 @@ fn the_record_has_envelope_digest_and_transport() {
     send(&sink.endpoint, &["--ca", sink.ca.as_deref().unwrap(), "--hostname", "client.example.org"]);
     let record = sink.record();
     let keys: Vec<_> = record.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["auth", "envelope", "file", "hello", "peer", "round_trips", "sha256", "size", "tls"]);
+    assert_eq!(
+        keys,
+        [
+            "auth",
+            "connection",
+            "envelope",
+            "file",
+            "hello",
+            "number",
+            "peer",
+            "round_trips",
+            "sha256",
+            "size",
+            "tls"
+        ]
+    );
+    assert_eq!((&record["number"], &record["connection"]), (&1.into(), &1.into()));
     assert_eq!(record["hello"], "client.example.org");
     assert_eq!(record["envelope"]["from"], "a@example.org");
     assert_eq!(record["envelope"]["size"], record["size"]);

@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 
 /// No run takes this long; a hang is a failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A finished run.
 #[derive(Debug)]

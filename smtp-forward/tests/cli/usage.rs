@@ -73,6 +73,8 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "nonsense", "--user", "u"],
         &["send", "--input", "mbox"],
         &["send", "-", "-"],
+        &["send", "--connections", "0"],
+        &["send", "--connections", "many"],
         &["check"],
         &["sink", "--reply", "rcpt=45"],
         &["sink", "--listen", "tls://127.0.0.1:0"],
@@ -92,7 +94,6 @@ fn what_is_not_built_says_so() {
         &["send", "--config", "x"],
         &["send", "--use", "x"],
         &["check", "--config", "x"],
-        &["send", "--connections", "4"],
         &["send", "--chunking", "yes"],
         &["send", "--chunking", "auto"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
@@ -142,7 +143,15 @@ fn completions_and_the_manual() {
     }
     let man = run(["man"]);
     assert_eq!(man.code, 0);
-    for expected in [".TH", "capture\\-dir", "until\\-decided", "tls\\-self\\-signed"] {
+    for expected in [
+        ".TH",
+        "capture\\-dir",
+        "until\\-decided",
+        "tls\\-self\\-signed",
+        "\\-connections",
+        "no\\-progress",
+        "Ctrl",
+    ] {
         assert!(man.out.contains(expected), "{expected}");
     }
 }

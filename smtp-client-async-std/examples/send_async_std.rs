@@ -1,4 +1,4 @@
-//! Sends a file: `cargo run --example send -- tcp://127.0.0.1:25 alice@example.org bob@example.net message.eml`
+//! Sends a file: `cargo run --example send_async_std -- tcp://127.0.0.1:25 alice@example.org bob@example.net message.eml`
 use smtp_client_async_std::{Client, Message};
 use smtp_proto::{Config, Endpoint, Envelope, Plan, address::Mailbox};
 
