@@ -21,7 +21,7 @@ use crate::{
     clock::{Alarm, Clock, Task, yield_now},
     dial::Network,
     message::{Message, Source},
-    pool::{Connections, Permit, Waiting},
+    pool::{Connections, Kept, Permit, Waiting},
 };
 
 #[cfg(test)]
@@ -95,17 +95,6 @@ enum Dialling<N: Network + Clock> {
     Queue(Waiting<N>),
     Lookup(Task<Result<Vec<SocketAddr>, ResolveError>>),
     Connect(Task<io::Result<N::Transport>>),
-}
-
-/// What became of the content arm in a turn.
-#[derive(PartialEq, Eq)]
-enum Fed {
-    /// Nothing was wanted, or nothing is there yet.
-    Nothing,
-    /// Something was taken.
-    Some,
-    /// Something was taken, and more may be had and is wanted at once.
-    More,
 }
 
 /// What a delivery is carried out over.
@@ -214,7 +203,9 @@ impl<N: Network + Clock> Drive<'_, N> {
                 }
                 Action::Keep(idle) => {
                     if let (Some(permit), Some(transport)) = (self.permit.take(), self.wire.take()) {
-                        permit.keep(idle, transport, self.observer.clone());
+                        let alarm = std::mem::take(&mut self.alarm);
+                        let observer = self.observer.clone();
+                        permit.keep(idle, Kept { transport, alarm, observer });
                     }
                     self.source.release();
                 }
@@ -237,18 +228,25 @@ impl<N: Network + Clock> Drive<'_, N> {
         }
     }
 
-    /// Each arm once, in this order. Ready when something came of any of them; otherwise every arm that may has registered to wake.
+    /// Each arm in this order. Ready when something came of any of them that another look is worth; otherwise every arm that may has
+    /// registered to wake.
     ///
     /// Actions that an arm caused wait until the turn is over; until then the delivery has nothing to write and wants no content.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut progress = self.poll_dialling(cx);
         progress |= self.wire.poll_read(cx, self.network, &mut self.delivery);
-        let fed = self.poll_content(cx);
-        progress |= fed != Fed::Nothing;
-        if fed != Fed::More {
-            // One write a flight: only when nothing more is to be had for it.
-            progress |= self.wire.poll_write(cx, self.network, &mut self.delivery);
+        let mut fed = false;
+        // One write a flight: only when nothing more is to be had for it. What is wanted has a limit, so this ends.
+        while self.poll_content(cx) {
+            fed = true;
         }
+        progress |= fed;
+        let mut wrote = false;
+        while self.wire.poll_write(cx, self.network, &mut self.delivery) {
+            wrote = true;
+        }
+        // Where all was written and nothing was to be read, all there is to do now is wait: reading has registered for that already.
+        progress |= wrote && (self.delivery.has_action() || self.delivery.body_credit() > 0);
         progress |= self.poll_deadline(cx, progress);
         if progress { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -260,8 +258,9 @@ impl<N: Network + Clock> Drive<'_, N> {
                 let Poll::Ready((kept, permit)) = waiting.poll(cx) else { return false };
                 self.dialling = Dialling::Nothing;
                 self.permit = Some(permit);
-                let kept = kept.map(|(idle, transport)| {
-                    self.wire = Wire::new(Some(transport));
+                let kept = kept.map(|(idle, kept)| {
+                    self.wire = Wire::new(Some(kept.transport));
+                    self.alarm = kept.alarm;
                     idle
                 });
                 self.delivery.handle_acquired(self.network.now(), kept);
@@ -281,12 +280,13 @@ impl<N: Network + Clock> Drive<'_, N> {
         true
     }
 
-    fn poll_content(&mut self, cx: &mut Context<'_>) -> Fed {
+    /// Takes one piece of content, where one is wanted and there.
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> bool {
         let credit = self.delivery.body_credit();
         if credit == 0 {
-            return Fed::Nothing;
+            return false;
         }
-        let Poll::Ready(chunk) = self.source.poll_chunk(cx, credit) else { return Fed::Nothing };
+        let Poll::Ready(chunk) = self.source.poll_chunk(cx, credit) else { return false };
         let taken = match chunk {
             Ok([]) => {
                 self.source.release();
@@ -302,10 +302,7 @@ impl<N: Network + Clock> Drive<'_, N> {
         if let Err(error @ BodyError::SizeMismatch { .. }) = taken {
             self.failure = Some(io::Error::new(io::ErrorKind::InvalidData, error));
         }
-        if self.delivery.body_credit() > 0 {
-            return Fed::More;
-        }
-        Fed::Some
+        true
     }
 
     /// Time passes also where something else always happens first.

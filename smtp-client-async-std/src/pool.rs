@@ -24,9 +24,11 @@ use crate::{
 
 /// What is kept with a connection.
 pub(crate) struct Kept<T> {
-    transport: T,
+    pub(crate) transport: T,
+    /// Set for a moment that is long past what the next message needs first, so it is not set anew.
+    pub(crate) alarm: Alarm,
     /// Who reads its dialogue; the last message's observer hears how it ends.
-    observer: Option<Arc<Observer>>,
+    pub(crate) observer: Option<Arc<Observer>>,
 }
 
 /// The connections of one client.
@@ -194,7 +196,7 @@ pub(crate) struct Waiting<N: Network + Clock> {
 }
 
 /// A connection that was kept, and what may be done with it, or only the latter.
-type Acquired<N> = (Option<(Box<Idle>, <N as Network>::Transport)>, Permit<N>);
+type Acquired<N> = (Option<(Box<Idle>, Kept<<N as Network>::Transport>)>, Permit<N>);
 
 impl<N: Network + Clock> Waiting<N> {
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Acquired<N>> {
@@ -208,7 +210,7 @@ impl<N: Network + Clock> Waiting<N> {
         self.ticket = None;
         let permit = Permit { connections: Some(Arc::clone(&self.connections)), target: self.target };
         let kept = match grant {
-            Grant::Kept(idle, kept) => Some((idle, kept.transport)),
+            Grant::Kept(idle, kept) => Some((idle, kept)),
             Grant::Fresh => None,
         };
         Poll::Ready((kept, permit))
@@ -233,10 +235,10 @@ pub(crate) struct Permit<N: Network + Clock> {
 
 impl<N: Network + Clock> Permit<N> {
     /// Gives the connection back along with it.
-    pub(crate) fn keep(mut self, idle: Box<Idle>, transport: N::Transport, observer: Option<Arc<Observer>>) {
+    pub(crate) fn keep(mut self, idle: Box<Idle>, kept: Kept<N::Transport>) {
         if let Some(connections) = self.connections.take() {
             let now = connections.network.now();
-            connections.attend(|pool| pool.keep(now, idle, Kept { transport, observer }));
+            connections.attend(|pool| pool.keep(now, idle, kept));
         }
     }
 }

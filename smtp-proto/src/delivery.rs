@@ -537,6 +537,12 @@ impl Delivery {
         self.actions.pop_front()
     }
 
+    /// Whether there is a next thing to do.
+    #[must_use]
+    pub fn has_action(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
