@@ -276,7 +276,7 @@ impl Connection {
         taken
     }
 
-    /// The content is complete: the end mark may leave.
+    /// The content is complete: the end mark, or the last chunk, may leave.
     ///
     /// # Errors
     /// As [`write_body`](Self::write_body).
@@ -303,6 +303,15 @@ impl Connection {
     pub fn quit(&mut self, now: Instant) {
         self.engine.quit(now);
         self.settle();
+    }
+
+    /// The connection was idle, and may have died unnoticed: no content leaves for the next transaction before the server has answered
+    /// something, though CHUNKING would allow it.
+    ///
+    /// It costs a message by BDAT a round trip. Without it, a message sent to nobody would end as uncertain, since its last chunk was
+    /// handed out with its envelope (D36).
+    pub fn expect_stale(&mut self) {
+        self.engine.expect_stale();
     }
 
     // ---- the machine wants something ---------------------------------------------------------------------------------------------
@@ -361,7 +370,11 @@ impl Connection {
         self.base = self.engine.queued - self.engine.out.len() as u64;
     }
 
-    /// How many content octets are wanted now; 0: none.
+    /// How many content octets are wanted now; 0: none, until something happened: input, or room in the transport.
+    ///
+    /// By DATA, content is wanted from the 354 on. By BDAT ([`Config::chunking`]), a message of at most 64 KiB whose facts are known
+    /// ([`Sender::content`]) is wanted as soon as its last RCPT is written: fed before [`transmit`](Self::transmit) is asked, it leaves in
+    /// one write with its envelope. Any other is wanted once somebody is accepted, and between chunks not before the server keeps up.
     #[must_use]
     pub fn body_credit(&self) -> usize {
         if !self.engine.wants_content() {
@@ -369,7 +382,7 @@ impl Connection {
         }
         let waiting = self.wire.len() - self.out + self.engine.out.len();
         let credit = HIGH_WATER.saturating_sub(waiting);
-        if credit < LEAST_CREDIT { 0 } else { credit }
+        if credit < LEAST_CREDIT { 0 } else { credit.min(self.engine.content_room()) }
     }
 
     // ---- facts -------------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@
 //! | `auth` | `plain`, `login`, `auto`, each with a user and a password behind it or test's; `external` with an identity or without; `forward` with what came from the submitter or without |
 //! | `mail-auth` | `yes`: AUTH=<> with MAIL |
 //! | `pipelining` | `off` |
+//! | `chunking` | `yes`, `no`; without it, where CHUNKING and PIPELINING are offered |
 //! | `eight-bit` | `send`: what nobody offered to take |
 //! | `bare-cr`, `bare-lf`, `nul`, `long-line` | `crlf`, `reject`, `pass` |
 //! | `timeout` | `greeting 1s` and the like; `total 20m` for the whole delivery |
