@@ -40,6 +40,7 @@
 //! | `failover` | `until_decided` |
 //! | `from`, `to` | addresses; `<>` is the null sender; `to` once a recipient |
 //! | `body` | the content, with `\r`, `\n`, `\0`, `\xNN`; several are one after the other |
+//! | `times` | the body so far, so many times over |
 //! | `source` | `streamed`: nothing is known beforehand; `fails`, `stalls`, `cancelled`: streamed, and that happens where the body ends |
 //! | `size`, `smtputf8`, `requiretls` | what the submitter said |
 //! | `message` | nothing; `from`, `to`, `body` and so on are another message's, on the same connection |

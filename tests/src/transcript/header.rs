@@ -164,6 +164,7 @@ impl Transcript {
             ("from", _) => message.sender.path = value.parse::<Mailbox>().ok()?.into(),
             ("to", _) => message.recipients.push(Recipient::new(value.parse::<ForwardPath>().ok()?)),
             ("body", _) => message.body.extend(unescape(value)),
+            ("times", _) => message.body = message.body.repeat(value.parse().ok()?),
             ("source", _) => {
                 message.known = false;
                 message.source = match value {
