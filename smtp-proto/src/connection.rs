@@ -269,7 +269,7 @@ impl Connection {
     /// Content octets, all of which are taken; ask [`body_credit`](Self::body_credit) how many are wanted.
     ///
     /// # Errors
-    /// [`BodyError::NotWanted`] when no content is wanted. The others end the transaction and the connection, without end mark (R54).
+    /// [`BodyError::NotWanted`] when no content is wanted. The others end the transaction, and if any of its content has left the connection, without end mark or last chunk (R54).
     pub fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
         let taken = self.engine.write_body(now, data);
         self.settle();
@@ -286,7 +286,8 @@ impl Connection {
         taken
     }
 
-    /// The content cannot be completed: its source failed. The transport is dropped, the end mark is never sent (R54).
+    /// The content cannot be completed: its source failed. If any of it has left, the transport is dropped; the end mark, or the last chunk,
+    /// is never sent (R54).
     pub fn fail_body(&mut self, now: Instant, cause: &io::Error) {
         let error = Error::Source { message: cause.to_string().into() };
         self.engine.abandon_content(now, &error);
@@ -299,7 +300,7 @@ impl Connection {
         self.settle();
     }
 
-    /// Ends the session with QUIT as soon as nothing is left to send; in unfinished content, by dropping the transport.
+    /// Ends the session with QUIT as soon as nothing is left to send; in unfinished content of which some has left, by dropping the transport.
     pub fn quit(&mut self, now: Instant) {
         self.engine.quit(now);
         self.settle();

@@ -287,6 +287,16 @@ impl Engine {
         self.transactions.back().is_some_and(|transaction| transaction.stage == Stage::Content)
     }
 
+    /// Content is being read of which nothing has left.
+    fn holds_content(&self) -> bool {
+        self.in_content()
+            && self
+                .transactions
+                .back()
+                .and_then(|last| last.chunks.as_ref())
+                .is_some_and(|chunks| !chunks.begun())
+    }
+
     /// Content flows as DATA has it: a refusal may come at any time.
     fn in_data(&self) -> bool {
         self.transactions.back().is_some_and(|last| last.stage == Stage::Content && last.chunks.is_none())

@@ -69,6 +69,11 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
+    /// Some of the content has left, or is announced.
+    pub(super) const fn begun(&self) -> bool {
+        self.begun
+    }
+
     /// How much of what is held, or comes, may leave now.
     fn may_leave(&self) -> usize {
         // The last octet of LAST is the end mark of a message by BDAT: it waits for the source's word that this was all (R54, D36).

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Engine, Expect, Pending};
+use super::{Chunks, Engine, Expect, Pending};
 use crate::{
     Phase,
     body::{ContentError, Encoder, Framing},
@@ -219,7 +219,7 @@ impl Engine {
         Some(*first)
     }
 
-    /// Content that cannot be finished: its recipients learn why, and the transport is dropped (R54).
+    /// Content that cannot be finished: its recipients learn why, and the transport is dropped if some of it has left (R54).
     pub(super) fn abandon(&mut self, now: Instant, error: BodyError) -> BodyError {
         let cause = match &error {
             BodyError::Content(ContentError::EightBit { .. }) => Error::Unsendable(Unsendable::EightBit),
@@ -233,12 +233,20 @@ impl Engine {
         error
     }
 
-    /// The source failed, or the caller gave up.
+    /// The source failed, or the caller gave up. As long as no octet of the content has left, RSET undoes the envelope, and messages before
+    /// this one get their replies.
     pub(crate) fn abandon_content(&mut self, now: Instant, cause: &Error) {
         if let Some(transaction) = self.transactions.back_mut()
             && transaction.stage == Stage::Content
         {
             transaction.fail_rest(&Failure::new(Phase::Body, cause.clone()));
+            if transaction.chunks.as_ref().is_some_and(|chunks| !chunks.begun()) {
+                // Its account is closed when its last reply is read, as that of every message for nobody.
+                (transaction.chunks, transaction.encoder) = (Some(Chunks::default()), None);
+                transaction.stage = Stage::LastDue;
+                self.advance(now);
+                return self.set_timer(now);
+            }
         }
         self.drop_transport(now, cause.clone());
     }

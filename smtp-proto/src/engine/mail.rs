@@ -343,7 +343,7 @@ impl Engine {
             return;
         }
         if reply.severity() == Severity::Positive {
-            if let Some(fate) = transaction.recipients.get_mut(index) {
+            if let Some(fate @ Fate::Asked) = transaction.recipients.get_mut(index) {
                 *fate = Fate::Accepted; // R38: 251 and 252 too
             }
         } else {

@@ -455,7 +455,8 @@ fn broken_off(one: Mail) -> Outcome {
     world.run(Plan::of([one]));
     let outcome = world.into_outcome();
     let wire = outcome.wire();
-    assert!(!wire.contains("QUIT") && !wire.contains("RSET"), "{wire}");
+    let begun = wire.contains("BDAT");
+    assert!(!begun || !wire.contains("QUIT") && !wire.contains("RSET"), "{wire}");
     if let Some((_, behind)) = wire.split_once(" LAST\\r\\n") {
         let announced: usize =
             wire.split_once("BDAT ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
@@ -501,7 +502,6 @@ fn a_source_that_shrinks_or_grows_drops_the_transport() {
         one.envelope.sender.content = Some(facts(&vec![b'x'; announced]));
         let outcome = broken_off(one);
         assert!(outcome.verdicts(0)[0].starts_with("deferred 451"), "{octets} for {announced}");
-        assert!(matches!(outcome.error(), Error::Source { .. }), "{octets} for {announced}");
     }
     // As many octets as declared, of which more are line ends; and fewer.
     for (content, instead) in [(text(70_000), vec![b'x'; 70_000]), (vec![b'x'; 70_000], text(70_000))] {
@@ -510,6 +510,41 @@ fn a_source_that_shrinks_or_grows_drops_the_transport() {
         let outcome = broken_off(one);
         assert!(matches!(outcome.error(), Error::Source { .. }));
     }
+}
+
+#[test]
+fn a_source_that_fails_before_its_chunk_is_begun_costs_other_messages_nothing() {
+    // R54, R63: the first is in flight, and nothing of the second has left but its envelope.
+    for source in ["fails", "lies"] {
+        let dialogue = session(
+            &BOTH,
+            &format!(
+                "{FLIGHT}C: RSET\nC: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@y>\nS: 250 ok\nS: 250 ok\nS: 250 taken\nS: 250 ok\nS: 250 ok\nS: 250 ok"
+            ),
+        );
+        let mut second = small(&["b@y"]);
+        match source {
+            "fails" => second.source = Source::Fails,
+            _ => second.content.extend(b"more"),
+        }
+        let outcome = play_split(config(), Plan::of([small(&["b@y"]), second]), &dialogue);
+        assert_eq!(outcome.verdicts(0), ["delivered 250"], "{source}");
+        assert_eq!(outcome.verdicts(1), ["deferred 451 body"], "{source}");
+    }
+    let now = std::time::Instant::now();
+    let mut client = Connection::new(now, Arc::new(config()));
+    hear(&mut client, "220 mx\r\n");
+    hear(&mut client, "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    client.submit(now, small(&["b@y"]).envelope).unwrap();
+    client.write_body(now, b"Subject: s\r\n\r\nbody\r\n").unwrap();
+    client.finish_body(now).unwrap();
+    client.submit(now, small(&["b@y"]).envelope).unwrap();
+    client.write_body(now, b"Subject").unwrap();
+    client.quit(now);
+    assert!(hear(&mut client, "").ends_with("RCPT TO:<b@y>\r\n"));
+    assert_eq!(hear(&mut client, "250 ok\r\n250 ok\r\n250 taken\r\n"), "");
+    assert_eq!(hear(&mut client, "250 forgotten\r\n250 ok\r\n250 ok\r\n"), "QUIT\r\n");
+    assert_eq!(only_report(&mut client).name(), "delivered");
 }
 
 #[test]
