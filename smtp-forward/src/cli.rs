@@ -103,6 +103,9 @@ pub(crate) struct Send {
     /// What moves a message on to the next target
     #[arg(long, value_enum, default_value_t, requires = "target")]
     pub(crate) failover: Failover,
+    /// Whether content goes by BDAT
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) chunking: Chunking,
     /// Time for a whole delivery, all attempts together [default: none]
     #[arg(long, value_name = "DURATION", value_parser = durations::parse, allow_hyphen_values = true, help_heading = "Timeouts")]
     pub(crate) total_timeout: Option<Duration>,
@@ -114,8 +117,6 @@ pub(crate) struct Send {
     pub(crate) format: Format,
     #[arg(long, hide = true)]
     pub(crate) no_progress: bool,
-    #[arg(long, hide = true)]
-    pub(crate) chunking: Option<String>,
     #[arg(long, hide = true)]
     pub(crate) connections: Option<String>,
 }
@@ -259,6 +260,17 @@ pub(crate) enum Failover {
     UntilDecided,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Chunking {
+    /// Where the server offers CHUNKING and PIPELINING: it saves a round trip
+    #[default]
+    Auto,
+    /// Wherever the server offers CHUNKING
+    Yes,
+    /// Never
+    No,
+}
+
 fn sender(text: &str) -> Result<ReversePath, String> {
     if text.is_empty() {
         // An unset variable in a script must not turn into a bounce.
@@ -281,10 +293,6 @@ impl Command {
         match self {
             Self::Serve { .. } => Err(not_built("the command `serve`")),
             Self::Send(send) => {
-                if send.chunking.as_deref().is_some_and(|word| !matches!(word, "no" | "off" | "false" | "0"))
-                {
-                    return Err(not_built("`--chunking` other than `no`"));
-                }
                 if send.connections.as_deref().is_some_and(|number| number != "1") {
                     return Err(not_built("`--connections` other than 1"));
                 }
@@ -329,16 +337,7 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in [
-                "--config",
-                "--use ",
-                "--use <",
-                "--connections",
-                "--chunking",
-                "--syntax",
-                "scram",
-                "xoauth2",
-            ] {
+            for switch in ["--config", "--use ", "--use <", "--connections", "--syntax", "scram", "xoauth2"] {
                 assert!(!help.contains(switch), "{name} {switch}");
             }
         }

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
 }
 
 fn client(args: &cli::Send, plan: Plan, transcript: Option<Transcript>) -> Client {
-    let mut plan = plan.with_failover(plan::failover(args.failover));
+    let mut plan = plan::with_chunking(plan, args.chunking).with_failover(plan::failover(args.failover));
     // D11: zero is the default, and the default is none.
     plan.total_timeout = args.total_timeout.filter(|limit| !limit.is_zero());
     Client::new(Arc::new(plan)).with_transcript(move |line| {

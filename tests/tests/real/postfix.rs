@@ -8,6 +8,7 @@ mod recipients;
 mod tls;
 
 use smtp_client_tokio::Client;
+use smtp_proto::config::Chunking;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -50,7 +51,9 @@ pub(crate) fn run(host: &Host) {
     sections.run("probe", probe::finds_what_is_there(host));
     sections.run("probe, bad certificate", probe::finds_what_is_wrong(host));
     sections.run("20 at a time", at_a_time(host));
-    sections.run("corpus", corpus(host));
+    sections.run("corpus by DATA", corpus(host, Chunking::No, Source::File));
+    sections.run("corpus by BDAT", corpus(host, Chunking::Auto, Source::File));
+    sections.run("corpus by BDAT, streamed", corpus(host, Chunking::Yes, Source::Reader));
     sections.end();
 }
 
@@ -78,7 +81,8 @@ async fn at_a_time(host: &Host) {
     }
 }
 
-async fn corpus(host: &Host) {
-    let plan = plan(&[host.tcp("PLAIN_PORT")], &config(host, Tls::Must));
-    corpus::arrives(plan, &host.mail(), Source::File, postfix_stores).await;
+async fn corpus(host: &Host, chunking: Chunking, from: Source) {
+    let mut config = config(host, Tls::Must);
+    config.chunking = chunking;
+    corpus::arrives(plan(&[host.tcp("PLAIN_PORT")], &config), &host.mail(), from, postfix_stores).await;
 }
