@@ -16,7 +16,7 @@ use crate::{
     client::{Tls, config, envelope, plan, verdicts},
     corpus::{self, Source},
     host::Host,
-    mail::postfix_stores,
+    mail::{postfix_stores, postfix_stores_chunks},
 };
 
 pub(crate) fn run(host: &Host) {
@@ -52,7 +52,7 @@ pub(crate) fn run(host: &Host) {
     sections.run("probe, bad certificate", probe::finds_what_is_wrong(host));
     sections.run("20 at a time", at_a_time(host));
     sections.run("corpus by DATA", corpus(host, Chunking::No, Source::File));
-    sections.run("corpus by BDAT", corpus(host, Chunking::Auto, Source::File));
+    sections.run("corpus by BDAT", corpus(host, Chunking::Auto, Source::Memory));
     sections.run("corpus by BDAT, streamed", corpus(host, Chunking::Yes, Source::Reader));
     sections.end();
 }
@@ -84,5 +84,7 @@ async fn at_a_time(host: &Host) {
 async fn corpus(host: &Host, chunking: Chunking, from: Source) {
     let mut config = config(host, Tls::Must);
     config.chunking = chunking;
-    corpus::arrives(plan(&[host.tcp("PLAIN_PORT")], &config), &host.mail(), from, postfix_stores).await;
+    let stores: fn(&[u8]) -> Vec<u8> =
+        if chunking == Chunking::No { postfix_stores } else { postfix_stores_chunks };
+    corpus::arrives(plan(&[host.tcp("PLAIN_PORT")], &config), &host.mail(), from, stores).await;
 }
