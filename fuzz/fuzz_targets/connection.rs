@@ -10,16 +10,19 @@ use std::{
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
     Config, Connection, Disposition, Envelope, Event, Recipient, Secret, Sender, TransactionId,
-    config::{Protocol, TlsMode},
+    body::Facts,
+    config::{Chunking, Protocol, TlsMode},
+    error::BodyError,
     sasl::{AuthPolicy, Credentials},
 };
 
 /// What a peer is likely to say; the rest is arbitrary.
-const REPLIES: [&[u8]; 16] = [
+const REPLIES: [&[u8]; 17] = [
     b"220 mx\r\n",
     b"250 ok\r\n",
     b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n",
     b"250-mx\r\n250 SMTPUTF8\r\n",
+    b"250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 8BITMIME\r\n",
     b"354 go\r\n",
     b"550 5.1.1 no\r\n",
     b"450 later\r\n",
@@ -44,12 +47,12 @@ fuzz_target!(|data: &[u8]| {
     let mut steps = steps.iter();
     while let Some(step) = steps.next() {
         let mut operand = || steps.next().copied().unwrap_or_default();
-        match step % 12 {
+        match step % 13 {
             0..=3 => {
                 // The usual course: write everything, then a reply.
                 let len = connection.transmit().len();
                 connection.handle_transmitted(now, len);
-                connection.handle_input(now, REPLIES[usize::from(operand() % 16)]);
+                connection.handle_input(now, REPLIES[usize::from(operand() % 17)]);
             }
             4 => {
                 let len = usize::from(operand());
@@ -66,12 +69,20 @@ fuzz_target!(|data: &[u8]| {
                 assert!(connection.poll_timeout().is_none_or(|next| next > now), "law 3");
             }
             7 => {
-                let count = usize::from(operand() % 5);
+                let operand = operand();
+                let count = usize::from(operand % 5);
                 let to =
                     ["a@x.example", "\"a b\"@x.example", "ü@x.example", "a@bücher.example", "a@x.example"];
                 let to = to.iter().take(count).map(|path| Recipient::new(path.parse().unwrap())).collect();
                 let could = connection.can_begin();
-                let sender = Sender::new("s@y.example".parse().unwrap());
+                let mut sender = Sender::new("s@y.example".parse().unwrap());
+                if operand & 0x80 != 0 {
+                    // Known: small, or as large as several chunks; true or not.
+                    let mut facts = Facts::default();
+                    facts.octets = u64::from(operand & 0x7f) * if operand & 0x40 != 0 { 2_000 } else { 5 };
+                    facts.size = facts.octets;
+                    sender = sender.with_content(facts);
+                }
                 let began = connection.submit(now, Envelope::new(sender, to));
                 assert_eq!(began.is_ok(), could, "can_begin says what begin does");
                 if let Ok(id) = began {
@@ -80,12 +91,15 @@ fuzz_target!(|data: &[u8]| {
             }
             8 => {
                 let credit = connection.body_credit();
-                let content = vec![operand(); usize::from(operand()).min(credit)];
+                let (octet, octets) = (operand(), operand());
+                let octets = usize::from(octets) * if octet & 1 == 0 { 1 } else { 256 };
+                let content = vec![octet; octets.min(credit)];
                 let result = connection.write_body(now, &content);
-                assert!(credit > 0 || result.is_err());
+                assert!(credit == 0 || result != Err(BodyError::NotWanted), "what is wanted is taken");
             }
             9 => drop(connection.finish_body(now)),
             10 => connection.quit(now),
+            11 => connection.expect_stale(),
             _ => match operand() % 8 {
                 0 => connection.handle_closed(now, None),
                 1 => connection.handle_closed(now, Some(std::io::ErrorKind::ConnectionReset.into())),
@@ -128,6 +142,11 @@ fn config(choice: u8) -> Config {
     config.security.required = choice & 8 != 0;
     config.security.secrets_in_clear = true;
     config.transcript = choice & 16 != 0;
+    config.chunking = match choice >> 6 {
+        0 => Chunking::No,
+        1 => Chunking::Yes,
+        _ => Chunking::Auto,
+    };
     if choice & 32 != 0 {
         let password = Secret::from("hunter2".to_owned());
         config.auth = AuthPolicy::Auto(Credentials::Password { user: "u".to_owned(), password });

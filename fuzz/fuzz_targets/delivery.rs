@@ -10,13 +10,16 @@ use std::{
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
     Action, Config, Delivery, Endpoint, Envelope, Failover, Plan, Recipient, ResolveError, Sender,
+    body::Scanner, config::Chunking,
 };
 
-const REPLIES: [&[u8]; 8] = [
+const REPLIES: [&[u8]; 10] = [
     b"220 mx\r\n",
     b"250 ok\r\n",
     b"250-mx\r\n250 PIPELINING\r\n",
     b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+    b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n",
+    b"250-mx\r\n250 CHUNKING\r\n",
     b"354 go\r\n",
     b"450 later\r\n",
     b"550 no\r\n",
@@ -26,14 +29,21 @@ const REPLIES: [&[u8]; 8] = [
 fuzz_target!(|data: &[u8]| {
     let [choice, steps @ ..] = data else { return };
     let mut now = Instant::now();
-    let config = Config::new("client.example".parse().unwrap());
+    let mut config = Config::new("client.example".parse().unwrap());
+    config.chunking = if choice & 2 == 0 { Chunking::Auto } else { Chunking::Yes };
     let endpoints = ["tcp://mx.example:25", "tcp://192.0.2.1:25", "unix:///run/lmtp"];
     let endpoints = endpoints.iter().map(|endpoint| endpoint.parse::<Endpoint>().unwrap());
     let decided = choice & 1 != 0;
     let failover = if decided { Failover::UntilDecided } else { Failover::UntilUsable };
     let plan = Plan::new(endpoints, &config).unwrap().with_failover(failover).with_reuse(None);
     let recipients = vec![Recipient::new("a@x.example".parse().unwrap()); 2];
-    let envelope = Envelope::new(Sender::new("s@y.example".parse().unwrap()), recipients);
+    let mut sender = Sender::new("s@y.example".parse().unwrap());
+    if choice & 4 != 0 {
+        let mut scanner = Scanner::new(Default::default());
+        scanner.update(&b"content\r\n".repeat(usize::from(choice >> 4))).unwrap();
+        sender = sender.with_content(scanner.finish().unwrap());
+    }
+    let envelope = Envelope::new(sender, recipients);
     let mut delivery = Delivery::new(now, Arc::new(plan), envelope);
     let (mut finished, mut content_due, mut rewinding) = (false, true, false);
     let mut steps = steps.iter();
@@ -58,7 +68,7 @@ fuzz_target!(|data: &[u8]| {
             0..=3 => {
                 let len = delivery.transmit().len();
                 delivery.handle_transmitted(now, len);
-                delivery.handle_input(now, REPLIES[usize::from(operand() % 8)]);
+                delivery.handle_input(now, REPLIES[usize::from(operand() % 10)]);
             }
             4 => delivery.handle_connected(now, Ok(())),
             5 => delivery.handle_connected(now, Err(io::ErrorKind::ConnectionRefused.into())),

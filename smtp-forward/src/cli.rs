@@ -106,6 +106,9 @@ pub(crate) struct Send {
     /// What moves a message on to the next target
     #[arg(long, value_enum, default_value_t, requires = "target")]
     pub(crate) failover: Failover,
+    /// Whether content goes by BDAT
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) chunking: Chunking,
     /// Time for a whole delivery, all attempts together [default: none]
     #[arg(long, value_name = "DURATION", value_parser = durations::parse, allow_hyphen_values = true, help_heading = "Timeouts")]
     pub(crate) total_timeout: Option<Duration>,
@@ -121,8 +124,6 @@ pub(crate) struct Send {
     /// Show no progress bar. There is one only where standard error is a terminal and there are several messages
     #[arg(long)]
     pub(crate) no_progress: bool,
-    #[arg(long, hide = true)]
-    pub(crate) chunking: Option<String>,
 }
 
 /// Options that `send` and `check` share.
@@ -264,6 +265,17 @@ pub(crate) enum Failover {
     UntilDecided,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Chunking {
+    /// Where the server offers CHUNKING and PIPELINING: it saves a round trip
+    #[default]
+    Auto,
+    /// Wherever the server offers CHUNKING
+    Yes,
+    /// Never
+    No,
+}
+
 fn sender(text: &str) -> Result<ReversePath, String> {
     if text.is_empty() {
         // An unset variable in a script must not turn into a bounce.
@@ -285,13 +297,7 @@ impl Command {
     pub(crate) fn refuse_unbuilt(&self) -> Result<(), Failure> {
         match self {
             Self::Serve { .. } => Err(not_built("the command `serve`")),
-            Self::Send(send) => {
-                if send.chunking.as_deref().is_some_and(|word| !matches!(word, "no" | "off" | "false" | "0"))
-                {
-                    return Err(not_built("`--chunking` other than `no`"));
-                }
-                send.connect.refuse_unbuilt()
-            }
+            Self::Send(send) => send.connect.refuse_unbuilt(),
             Self::Check(check) => {
                 if check.syntax {
                     return Err(not_built("`--syntax`"));
@@ -331,7 +337,7 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in ["--config", "--use ", "--use <", "--chunking", "--syntax", "scram", "xoauth2"] {
+            for switch in ["--config", "--use ", "--use <", "--syntax", "scram", "xoauth2"] {
                 assert!(!help.contains(switch), "{name} {switch}");
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use smtp_proto::{
     Config, Endpoint, Failover, Plan, Secret,
-    config::{Protocol, TlsMode},
+    config::{Chunking, Protocol, TlsMode},
     sasl::{AuthPolicy, Credentials, Mechanism},
     tls_options::{TlsOptions, TlsOptionsError},
 };
@@ -64,6 +64,18 @@ pub(crate) const fn failover(choice: cli::Failover) -> Failover {
         cli::Failover::UntilUsable => Failover::UntilUsable,
         cli::Failover::UntilDecided => Failover::UntilDecided,
     }
+}
+
+/// The plan with content sent like that, as the core calls it.
+pub(crate) fn with_chunking(mut plan: Plan, choice: cli::Chunking) -> Plan {
+    for target in &mut plan.targets {
+        Arc::make_mut(&mut target.config).chunking = match choice {
+            cli::Chunking::Auto => Chunking::Auto,
+            cli::Chunking::Yes => Chunking::Yes,
+            cli::Chunking::No => Chunking::No,
+        };
+    }
+    plan
 }
 
 /// What the option says, or what it defaults to (M10).

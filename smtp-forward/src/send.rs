@@ -87,7 +87,9 @@ async fn plan(args: &cli::Send, observed: bool) -> Result<(Plan, Option<Capture>
 fn tuned(args: &cli::Send, plan: Plan, several: bool) -> Plan {
     // The only message's QUIT rides behind its content.
     let limits = several.then(|| Limits::connections(args.connections.get().into()));
-    let mut plan = plan.with_failover(plan::failover(args.failover)).with_reuse(limits);
+    let mut plan = plan::with_chunking(plan, args.chunking)
+        .with_failover(plan::failover(args.failover))
+        .with_reuse(limits);
     // D11: zero is the default, and the default is none.
     plan.total_timeout = args.total_timeout.filter(|limit| !limit.is_zero());
     plan

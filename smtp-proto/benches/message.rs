@@ -27,11 +27,16 @@ struct Session {
 
 impl Session {
     fn new(recipients: usize, size: usize) -> Self {
+        Self::offered(recipients, size, "")
+    }
+
+    /// With another offer, as a line of the hello reply.
+    fn offered(recipients: usize, size: usize, offer: &str) -> Self {
         let now = Instant::now();
         let mut connection =
             Connection::new(now, Arc::new(Config::new("client.example".parse().expect("a name"))));
         let greeting = "220 mx\r\n";
-        let hello = "250-mx\r\n250-PIPELINING\r\n250-SIZE 0\r\n250 8BITMIME\r\n";
+        let hello = format!("250-mx\r\n250-PIPELINING\r\n250-SIZE 0\r\n{offer}250 8BITMIME\r\n");
         connection.handle_input(now, greeting.as_bytes());
         let len = connection.transmit().len();
         connection.handle_transmitted(now, len);
@@ -80,6 +85,24 @@ impl Session {
         writes
     }
 
+    /// One message by BDAT, in one flight; returns the number of writes.
+    fn send_chunk(&mut self) -> usize {
+        let now = self.now;
+        self.connection.submit(now, self.envelope.clone()).expect("ready");
+        self.connection.write_body(now, &self.content).expect("wanted");
+        self.connection.finish_body(now).expect("wanted");
+        let writes = self.flush();
+        let replies = self.replies.strip_suffix(b"354 go\r\n").unwrap_or_default();
+        self.connection.handle_input(now, replies);
+        self.connection.handle_input(now, b"250 2.0.0 queued\r\n");
+        while let Some(event) = self.connection.poll_event() {
+            if let Event::Done(_, report) = event {
+                assert_eq!(report.round_trips, 1);
+            }
+        }
+        writes
+    }
+
     fn flush(&mut self) -> usize {
         let len = divan::black_box(self.connection.transmit()).len();
         self.connection.handle_transmitted(self.now, len);
@@ -92,6 +115,13 @@ fn small_message_to_n_recipients(bencher: Bencher<'_, '_>, recipients: usize) {
     let mut session = Session::new(recipients, 2_000);
     assert_eq!(session.send(), 2, "one write per flight");
     bencher.bench_local(|| session.send());
+}
+
+#[divan::bench]
+fn small_message_by_bdat(bencher: Bencher<'_, '_>) {
+    let mut session = Session::offered(1, 2_000, "250-CHUNKING\r\n");
+    assert_eq!(session.send_chunk(), 1, "one write");
+    bencher.bench_local(|| session.send_chunk());
 }
 
 #[divan::bench]

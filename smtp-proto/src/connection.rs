@@ -273,14 +273,14 @@ impl Connection {
     /// Content octets, all of which are taken; ask [`body_credit`](Self::body_credit) how many are wanted.
     ///
     /// # Errors
-    /// [`BodyError::NotWanted`] when no content is wanted. The others end the transaction and the connection, without end mark (R54).
+    /// [`BodyError::NotWanted`] when no content is wanted. The others end the transaction, and if any of its content has left the connection, without end mark or last chunk (R54).
     pub fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
         let taken = self.engine.write_body(now, data);
         self.settle();
         taken
     }
 
-    /// The content is complete: the end mark may leave.
+    /// The content is complete: the end mark, or the last chunk, may leave.
     ///
     /// # Errors
     /// As [`write_body`](Self::write_body).
@@ -290,7 +290,8 @@ impl Connection {
         taken
     }
 
-    /// The content cannot be completed: its source failed. The transport is dropped, the end mark is never sent (R54).
+    /// The content cannot be completed: its source failed. If any of it has left, the transport is dropped; the end mark, or the last chunk,
+    /// is never sent (R54).
     pub fn fail_body(&mut self, now: Instant, cause: &io::Error) {
         let error = Error::Source { message: cause.to_string().into() };
         self.engine.abandon_content(now, &error);
@@ -303,10 +304,19 @@ impl Connection {
         self.settle();
     }
 
-    /// Ends the session with QUIT as soon as nothing is left to send; in unfinished content, by dropping the transport.
+    /// Ends the session with QUIT as soon as nothing is left to send; in unfinished content of which some has left, by dropping the transport.
     pub fn quit(&mut self, now: Instant) {
         self.engine.quit(now);
         self.settle();
+    }
+
+    /// The connection was idle, and may have died unnoticed: no content leaves for the next transaction before the server has answered
+    /// something, though CHUNKING would allow it.
+    ///
+    /// It costs a message by BDAT a round trip. Without it, a message sent to nobody would end as uncertain, since its last chunk was
+    /// handed out with its envelope (D36).
+    pub fn expect_stale(&mut self) {
+        self.engine.expect_stale();
     }
 
     // ---- the machine wants something ---------------------------------------------------------------------------------------------
@@ -365,7 +375,11 @@ impl Connection {
         self.base = self.engine.queued - self.engine.out.len() as u64;
     }
 
-    /// How many content octets are wanted now; 0: none.
+    /// How many content octets are wanted now; 0: none, until something happened: input, or room in the transport.
+    ///
+    /// By DATA, content is wanted from the 354 on. By BDAT ([`Config::chunking`]), a message of at most 64 KiB whose facts are known
+    /// ([`Sender::content`]) is wanted as soon as its last RCPT is written: fed before [`transmit`](Self::transmit) is asked, it leaves in
+    /// one write with its envelope. Any other is wanted once somebody is accepted, and between chunks not before the server keeps up.
     #[must_use]
     pub fn body_credit(&self) -> usize {
         if !self.engine.wants_content() {
@@ -373,7 +387,7 @@ impl Connection {
         }
         let waiting = self.wire.len() - self.out + self.engine.out.len();
         let credit = HIGH_WATER.saturating_sub(waiting);
-        if credit < LEAST_CREDIT { 0 } else { credit }
+        if credit < LEAST_CREDIT { 0 } else { credit.min(self.engine.content_room()) }
     }
 
     // ---- facts -------------------------------------------------------------------------------------------------------------------

@@ -500,6 +500,7 @@ impl Delivery {
 
     /// The content's source failed: nothing more of the message is sent anywhere (SPEC section 6, row 13).
     pub fn fail_body(&mut self, now: Instant, cause: &io::Error) {
+        self.given_up |= self.connection.is_some();
         self.with_connection(now, |connection| connection.fail_body(now, cause));
     }
 

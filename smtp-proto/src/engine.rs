@@ -4,7 +4,7 @@
 //! reply pops one, and the popped entry gives the reply its meaning: one `match` in [`Engine::on_reply`] dispatches on (expectation,
 //! severity), a row per line of RFC 5321 §4.3.2. The send cursor ([`Stage`]) of the newest transaction moves in [`Engine::advance`],
 //! and the only difference between lock-step and PIPELINING is whether it may move while the queue is not empty ([`Engine::room`]).
-//! LMTP is the same machine that pushes one `EndOfData` per accepted recipient.
+//! LMTP is the same machine that pushes one `EndOfData` per accepted recipient; with BDAT the content, too, may run ahead (`chunks.rs`).
 //!
 //! The second idea is the account of the stream. `queued`, `given` and `sent` count plaintext octets since the start of the connection:
 //! written by the engine, handed out by `transmit()`, confirmed by `handle_transmitted()`. A reply is believed only if the command it
@@ -13,11 +13,14 @@
 //!
 //! The third is that there is one way out of unfinished content: [`Engine::drop_transport`], which queues nothing (R54).
 
+mod chunks;
 mod content;
 mod endings;
 mod input;
 mod mail;
 mod opening;
+
+pub(crate) use self::chunks::{Chunks, Way};
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Instant};
 
@@ -42,6 +45,8 @@ use crate::{
 const WINDOW_COMMANDS: usize = 100;
 /// Octets of commands that may be outstanding at a time (N36, R142).
 const WINDOW_OCTETS: usize = 4096;
+/// Transactions that may be open at a time: all but the newest wait for the reply to their content.
+const MOST_TRANSACTIONS: usize = 16;
 
 /// What the next reply answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +61,9 @@ pub(crate) enum Expect {
     Mail(TransactionId),
     Rcpt(TransactionId, usize),
     Data(TransactionId),
-    /// The end of the content: for all accepted recipients (SMTP), or for this one (LMTP).
+    /// A chunk that is not the last (R151).
+    Chunk(TransactionId),
+    /// The end of the content: for all accepted recipients (SMTP, and LMTP as long as it is not known who is), or for this one (LMTP).
     EndOfData(TransactionId, Option<usize>),
     /// The end mark of a content that nobody was accepted for (R140).
     EndForNobody(TransactionId),
@@ -81,16 +88,21 @@ impl Expect {
             Self::Mail(_) => Phase::Mail,
             Self::Rcpt(..) => Phase::Rcpt,
             Self::Data(_) => Phase::Data,
+            Self::Chunk(_) => Phase::Body,
             Self::EndOfData(..) | Self::EndForNobody(_) => Phase::End,
             Self::Quit => Phase::Quit,
         }
+    }
+
+    fn is_chunk_of(self, id: TransactionId) -> bool {
+        matches!(self, Self::Chunk(other) | Self::EndOfData(other, _) if other == id)
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     what: Expect,
-    /// Where in the stream the command ends.
+    /// Where in the stream the command ends, with the octets that belong to it.
     end: u64,
     /// Its length; 0 for content.
     octets: usize,
@@ -159,6 +171,8 @@ pub(crate) struct Engine {
     transactions: VecDeque<Transaction>,
     next_id: u64,
     reset_due: bool,
+    /// The connection was idle and may be dead: no content until the server has said something.
+    doubted: bool,
 
     timer: Timer,
     timer_serial: u64,
@@ -203,6 +217,7 @@ impl Engine {
             transactions: VecDeque::new(),
             next_id: 0,
             reset_due: false,
+            doubted: false,
             timer: Timer::default(),
             timer_serial: 0,
             turns: 0,
@@ -272,6 +287,21 @@ impl Engine {
         self.transactions.back().is_some_and(|transaction| transaction.stage == Stage::Content)
     }
 
+    /// Content is being read of which nothing has left.
+    fn holds_content(&self) -> bool {
+        self.in_content()
+            && self
+                .transactions
+                .back()
+                .and_then(|last| last.chunks.as_ref())
+                .is_some_and(|chunks| !chunks.begun())
+    }
+
+    /// Content flows as DATA has it: a refusal may come at any time.
+    fn in_data(&self) -> bool {
+        self.transactions.back().is_some_and(|last| last.stage == Stage::Content && last.chunks.is_none())
+    }
+
     /// Content octets may be taken now.
     pub(crate) fn wants_content(&self) -> bool {
         self.in_content() && !self.closed && self.write_failed.is_none()
@@ -312,6 +342,11 @@ impl Engine {
         self.events.pop_front()
     }
 
+    /// No content before the server has said something.
+    pub(crate) const fn expect_stale(&mut self) {
+        self.doubted = true;
+    }
+
     /// Whether a secret was written since this was asked last.
     pub(crate) fn take_secret_queued(&mut self) -> bool {
         std::mem::take(&mut self.secret_queued)
@@ -326,8 +361,7 @@ impl Engine {
     /// Whether a command of this length may leave now: always when nothing is outstanding, within the window with PIPELINING.
     fn room(&self, octets: usize) -> bool {
         self.expected.is_empty()
-            || (self.config.pipelining
-                && self.capabilities.pipelining() // R135
+            || (self.pipelines()
                 && self.expected.len() < WINDOW_COMMANDS
                 && self.outstanding + octets <= WINDOW_OCTETS)
     }
@@ -394,8 +428,9 @@ impl Engine {
             return; // set when it failed
         }
         let phase = self.waiting();
+        // Inside a chunk that was announced and has not come, it is the source's turn.
         let waiting = self.channel == Channel::Handshake
-            || !self.expected.is_empty()
+            || self.expected.front().is_some_and(|head| head.end <= self.queued)
             || (phase == Phase::Body && self.sent < self.queued);
         if !waiting {
             return self.timer.stop();

@@ -7,6 +7,7 @@ use crate::{
     address::{ForwardPath, ReversePath},
     body::Encoder,
     command::MailParameters,
+    engine::{Chunks, Way},
     error::{Disposition, Error, Failure},
     reply::Reply,
 };
@@ -48,9 +49,11 @@ pub(crate) enum Stage {
     DataDue,
     /// DATA is out.
     DataSent,
-    /// 354 came: content may flow.
+    /// 354 came, or content goes by BDAT: content may flow.
     Content,
-    /// The end mark is queued.
+    /// The content is complete, and its last chunk waits for its turn.
+    LastDue,
+    /// The end mark or the last chunk is queued, or nothing more is to be sent.
     Ended,
 }
 
@@ -81,10 +84,16 @@ pub(crate) struct Transaction {
     pub(crate) complete: bool,
     /// MAIL was refused, or the message is unsendable: holds for every recipient, also those still to be named.
     pub(crate) refusal: Option<Failure>,
+    /// How the content leaves.
+    pub(crate) way: Way,
     pub(crate) encoder: Option<Encoder>,
+    /// Content that leaves by BDAT, from its start to its last octet.
+    pub(crate) chunks: Option<Chunks>,
+    /// Recipients that the server has accepted although it refused the message: what it says to the end is not what it said before.
+    pub(crate) contradicted: Vec<usize>,
     /// Octets of the source taken so far.
     pub(crate) taken: u64,
-    /// Where in the stream the end mark ends, once it is queued.
+    /// Where in the stream the end mark ends, once it is queued, or the last chunk, once it is announced.
     pub(crate) end: Option<u64>,
     /// Turns of the line when it began.
     pub(crate) turns: u32,
@@ -101,7 +110,10 @@ impl Transaction {
             recipients: Vec::new(),
             complete: false,
             refusal: None,
+            way: Way::Data,
             encoder: None,
+            chunks: None,
+            contradicted: Vec::new(),
             taken: 0,
             end: None,
             turns,
@@ -163,7 +175,8 @@ impl Transaction {
         for fate in &mut self.recipients {
             let disposition = match fate {
                 Fate::Decided(_) => continue,
-                Fate::Accepted if handed_over => {
+                // By BDAT, the content may be there before RCPT is answered (row 23).
+                Fate::Accepted | Fate::Asked if handed_over => {
                     Disposition::Uncertain(Failure::new(Phase::End, cause.clone()))
                 }
                 Fate::Accepted | Fate::Asked | Fate::Unsent(_) => {

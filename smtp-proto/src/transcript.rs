@@ -79,6 +79,14 @@ impl Transcript {
         self.content += octets as u64;
     }
 
+    /// The octets of a chunk, as their number only.
+    pub(crate) fn end_of_chunk(&mut self, at: Instant) {
+        let octets = std::mem::take(&mut self.content);
+        if octets > 0 {
+            self.push(at, Direction::Client, || format!("[{octets} octets of content]"));
+        }
+    }
+
     /// Content is recorded as its length only.
     pub(crate) fn end_of_content(&mut self, at: Instant) {
         let octets = std::mem::take(&mut self.content);

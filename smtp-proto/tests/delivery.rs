@@ -13,7 +13,7 @@ use std::{
 use proptest::prelude::*;
 use smtp_proto::{
     Action, Config, Delivery, Disposition, Endpoint, Envelope, Failover, Peer, Plan, Recipient, Report,
-    ResolveError, Sender, address::ForwardPath, config::Protocol, error::Kind,
+    ResolveError, Sender, address::ForwardPath, body::Scanner, config::Protocol, error::Kind,
 };
 
 /// Where a target fails, or that it does not.
@@ -52,10 +52,12 @@ enum Fault {
 struct Server {
     fault: Fault,
     lmtp: bool,
-    pipelining: bool,
+    offers: Offers,
     input: Vec<u8>,
     output: Vec<u8>,
     close: bool,
+    /// Octets of a chunk that are to come.
+    chunk: Option<usize>,
     /// `Some`: content is being received.
     content: Option<Vec<u8>>,
     offered: Vec<usize>,
@@ -65,11 +67,12 @@ struct Server {
 }
 
 impl Server {
-    fn new(fault: Fault, lmtp: bool, pipelining: bool) -> Self {
+    fn new(fault: Fault, lmtp: bool, offers: Offers) -> Self {
         let mut server = Self {
             fault,
             lmtp,
-            pipelining,
+            offers,
+            chunk: None,
             input: Vec::new(),
             output: Vec::new(),
             close: false,
@@ -95,7 +98,35 @@ impl Server {
 
     fn take(&mut self, octets: &[u8]) {
         self.input.extend_from_slice(octets);
-        while !self.close && if self.content.is_some() { self.take_content() } else { self.take_line() } {}
+        while !self.close
+            && match (self.chunk, &self.content) {
+                (Some(octets), _) => self.take_chunk(octets),
+                (None, Some(_)) => self.take_content(),
+                (None, None) => self.take_line(),
+            }
+        {}
+    }
+
+    /// The message is small, and so there is one chunk. Whatever fails in the content or at DATA fails behind it.
+    fn take_chunk(&mut self, octets: usize) -> bool {
+        if self.input.len() < octets {
+            return false;
+        }
+        self.chunk = None;
+        let content: Vec<u8> = self.input.drain(..octets).collect();
+        match self.fault.clone() {
+            _ if self.accepted.is_empty() => self.say(503),
+            Fault::Data(code) | Fault::BodyReply(code @ 400.., _) => {
+                let replies = if self.lmtp { self.accepted.len() } else { 1 };
+                (0..replies).for_each(|_| self.say(code));
+            }
+            Fault::DataClose | Fault::BodyClose(_) => self.close = true,
+            _ => {
+                self.received.push(content);
+                self.answer_content();
+            }
+        }
+        true
     }
 
     fn take_content(&mut self) -> bool {
@@ -171,8 +202,13 @@ impl Server {
         match line.split([' ', ':']).next().unwrap() {
             "EHLO" | "LHLO" => match fault {
                 Fault::Hello(code) => self.say(code),
-                _ if self.pipelining => self.output.extend_from_slice(b"250-model\r\n250 PIPELINING\r\n"),
-                _ => self.say(250),
+                _ => {
+                    let Offers { pipelining, chunking, .. } = self.offers;
+                    self.output.extend_from_slice(b"250-model\r\n");
+                    self.output.extend_from_slice(if pipelining { b"250-PIPELINING\r\n" } else { b"" });
+                    self.output.extend_from_slice(if chunking { b"250-CHUNKING\r\n" } else { b"" });
+                    self.output.extend_from_slice(b"250 HELP\r\n");
+                }
             },
             "HELO" => self.say(250),
             "MAIL" => match fault {
@@ -212,6 +248,10 @@ impl Server {
                     self.content = Some(Vec::new());
                 }
             },
+            "BDAT" => {
+                assert!(line.ends_with(" LAST"), "{line}");
+                self.chunk = line.split(' ').nth(1).unwrap().parse().ok();
+            }
             "QUIT" => {
                 if fault != Fault::QuitClose {
                     self.say(221);
@@ -226,12 +266,21 @@ impl Server {
 }
 
 const MESSAGE: &[u8] = b"Subject: hello\r\n\r\n.dot\r\nlast line";
+const CHUNKED: &[u8] = b"Subject: hello\r\n\r\n.dot\r\nlast line\r\n";
 const ON_THE_WIRE: &[u8] = b"Subject: hello\r\n\r\n..dot\r\nlast line\r\n";
+
+/// What a server offers, and whether the client knows the content beforehand.
+#[derive(Clone, Copy, Debug)]
+struct Offers {
+    pipelining: bool,
+    chunking: bool,
+    known: bool,
+}
 
 struct World {
     faults: Vec<Fault>,
     lmtp: bool,
-    pipelining: bool,
+    offers: Offers,
     split: usize,
     failover: Failover,
     recipients: usize,
@@ -254,6 +303,13 @@ fn plan(world: &World) -> Plan {
     Plan::new(endpoints, &config).unwrap().with_reuse(None).with_failover(world.failover)
 }
 
+fn known(mut envelope: Envelope) -> Envelope {
+    let mut scanner = Scanner::new(Default::default());
+    scanner.update(MESSAGE).unwrap();
+    envelope.sender.content = Some(scanner.finish().unwrap());
+    envelope
+}
+
 fn envelope(recipients: usize) -> Envelope {
     let recipients = (0..recipients)
         .map(|number| Recipient::new(format!("r{number}@example.org").parse::<ForwardPath>().unwrap()))
@@ -272,7 +328,9 @@ fn target_of(peer: &Peer) -> usize {
 fn run(world: &World) -> Seen {
     let start = Instant::now();
     let mut now = start;
-    let mut delivery = Delivery::new(now, Arc::new(plan(world)), envelope(world.recipients));
+    let envelope = envelope(world.recipients);
+    let envelope = if world.offers.known { known(envelope) } else { envelope };
+    let mut delivery = Delivery::new(now, Arc::new(plan(world)), envelope);
     let mut sessions: Vec<(usize, Server)> = Vec::new();
     let (mut open, mut closed_told, mut taken, mut rewinds, mut begun) = (false, false, 0, 0, 0);
     let mut pending: Option<usize> = None;
@@ -311,7 +369,7 @@ fn run(world: &World) -> Seen {
                 Fault::ConnectHangs => {}
                 ref fault => {
                     pending = None;
-                    sessions.push((target, Server::new(fault.clone(), world.lmtp, world.pipelining)));
+                    sessions.push((target, Server::new(fault.clone(), world.lmtp, world.offers)));
                     (open, closed_told) = (true, false);
                     delivery.handle_connected(now, Ok(()));
                     continue;
@@ -395,7 +453,8 @@ fn by_code(code: u16) -> Word {
 }
 
 /// What one target makes of recipients; `None`: it never was usable.
-fn one_target(fault: &Fault, lmtp: bool, offered: &[usize]) -> Option<BTreeMap<usize, Word>> {
+fn one_target(fault: &Fault, lmtp: bool, offers: Offers, offered: &[usize]) -> Option<BTreeMap<usize, Word>> {
+    let chunked = offers.pipelining && offers.chunking;
     let all = |word| Some(offered.iter().map(|number| (*number, word)).collect());
     match fault {
         Fault::ConnectRefused
@@ -411,11 +470,15 @@ fn one_target(fault: &Fault, lmtp: bool, offered: &[usize]) -> Option<BTreeMap<u
         Fault::Mail(code) | Fault::Data(code) | Fault::BodyReply(code, _) => {
             // Mid-content 2yz is no verdict (D33).
             if matches!(fault, Fault::BodyReply(..)) && *code < 400 {
-                all(Word::Deferred)
+                // A chunk is complete when this server answers it.
+                all(if chunked { Word::Delivered } else { Word::Deferred })
             } else {
                 all(by_code(*code))
             }
         }
+        // The content was out with the envelope, or in one piece behind it (row 23).
+        Fault::MailClose | Fault::RcptClose if chunked && offers.known => all(Word::Uncertain),
+        Fault::DataClose | Fault::BodyClose(_) if chunked => all(Word::Uncertain),
         Fault::MailClose | Fault::RcptClose | Fault::DataClose | Fault::BodyClose(_) => all(Word::Deferred),
         Fault::Rcpt(codes) => Some(
             offered
@@ -462,7 +525,7 @@ fn oracle(world: &World) -> (Vec<Word>, Vec<Vec<usize>>) {
         if open.is_empty() {
             break;
         }
-        if let Some(outcome) = one_target(fault, world.lmtp, &open) {
+        if let Some(outcome) = one_target(fault, world.lmtp, world.offers, &open) {
             for (number, word) in outcome {
                 words[number] = Some(word);
             }
@@ -495,7 +558,7 @@ fn check(world: &World) -> Seen {
             decided.insert(*number);
         }
         for content in &server.received {
-            assert_eq!(content, ON_THE_WIRE, "octet for octet, or just the end mark");
+            assert!(content == ON_THE_WIRE || content == CHUNKED, "octet for octet, or just the end mark");
         }
     }
     for (number, word) in words.iter().enumerate() {
@@ -517,7 +580,8 @@ fn check(world: &World) -> Seen {
 }
 
 fn world(faults: Vec<Fault>, failover: Failover) -> World {
-    World { faults, lmtp: false, pipelining: true, split: usize::MAX, failover, recipients: 2 }
+    let offers = Offers { pipelining: true, chunking: false, known: false };
+    World { faults, lmtp: false, offers, split: usize::MAX, failover, recipients: 2 }
 }
 
 #[test]
@@ -717,13 +781,14 @@ proptest! {
     fn delivery_is_the_decision_table(
         faults in prop::collection::vec(fault(), 1..4),
         lmtp in any::<bool>(),
-        pipelining in any::<bool>(),
+        (pipelining, chunking, known) in any::<(bool, bool, bool)>(),
         split in prop_oneof![Just(usize::MAX), 1usize..40],
         decided in any::<bool>(),
         recipients in 1usize..4,
     ) {
         // Laws 2, 3, 5, 9; SPEC section 6
         let failover = if decided { Failover::UntilDecided } else { Failover::UntilUsable };
-        check(&World { faults, lmtp, pipelining, split, failover, recipients });
+        let offers = Offers { pipelining, chunking, known };
+        check(&World { faults, lmtp, offers, split, failover, recipients });
     }
 }

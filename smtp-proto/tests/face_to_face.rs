@@ -14,7 +14,7 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use smtp_proto::{
     Config, Connection, Disposition, Envelope, Event, Recipient, Sender, TransactionId,
     body::{Facts, LineBreaks, Scanner},
-    config::{Protocol, TlsMode},
+    config::{Chunking, Protocol, TlsMode},
     reply::{Code, Reply},
     server,
     tls_options::TlsOptions,
@@ -68,6 +68,8 @@ struct Setting {
     lmtp: bool,
     pipelining: bool,
     offers_pipelining: bool,
+    chunking: Chunking,
+    offers_chunking: bool,
     tls: TlsMode,
     split: usize,
     /// The network is cut after this many octets from client to server, or from server to client.
@@ -193,6 +195,7 @@ fn run(setting: &Setting) -> Account {
     let mut config = Config::new("client.example".parse().unwrap());
     config.protocol = protocol;
     config.pipelining = setting.pipelining;
+    config.chunking = setting.chunking;
     config.security.mode = setting.tls;
     config.security.required = setting.tls != TlsMode::Off;
     config.security.client = Some(Arc::clone(&certificates().client));
@@ -200,6 +203,7 @@ fn run(setting: &Setting) -> Account {
     let mut server_config = server::Config::new("mx.example".parse().unwrap());
     server_config.protocol = protocol;
     server_config.extensions.pipelining = setting.offers_pipelining;
+    server_config.extensions.chunking = setting.offers_chunking;
     server_config.strict_pipelining = true; // law 7
     server_config.decisions = server::Decisions::ALL;
     server_config.decisions.data = false;
@@ -439,9 +443,11 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         b"line of text\r\n",
         b"\xc3\xa4",
     ]);
-    prop::collection::vec(piece, 0..30).prop_map(|pieces| {
+    // Now and then it is more than a chunk.
+    let times = prop_oneof![9 => Just(1), 1 => Just(1_000)];
+    (prop::collection::vec(piece, 0..30), times).prop_map(|(pieces, times)| {
         let mut content = b"Subject: x\r\n\r\n".to_vec();
-        content.extend(pieces.concat());
+        content.extend(pieces.concat().repeat(times));
         content
     })
 }
@@ -470,23 +476,32 @@ fn setting() -> impl Strategy<Value = Setting> {
     any::<bool>().prop_flat_map(|lmtp| {
         (
             (any::<bool>(), any::<bool>()),
+            (prop::sample::select(vec![Chunking::Auto, Chunking::Yes, Chunking::No]), any::<bool>()),
             prop::sample::select(vec![TlsMode::Off, TlsMode::Off, TlsMode::StartTls, TlsMode::Implicit]),
             prop_oneof![Just(usize::MAX), 1usize..5, 5usize..200],
-            prop_oneof![3 => Just(None), 1 => (0usize..3000).prop_map(Some)],
+            prop_oneof![3 => Just(None), 1 => (0usize..3000).prop_map(Some), 1 => (0usize..300_000).prop_map(Some)],
             prop_oneof![3 => Just(None), 1 => (0usize..3000).prop_map(Some)],
             prop::collection::vec(message(lmtp), 1..4),
         )
             .prop_map(
-                move |((pipelining, offers_pipelining), tls, split, cut_up, cut_down, messages)| Setting {
+                move |((pipelining, offers_pipelining), (chunking, offers_chunking), tls, split, cut_up, cut_down, mut messages)| {
+                    if split < 100 {
+                        // Octet by octet, small ones do.
+                        messages.iter_mut().for_each(|message: &mut Message| message.content.truncate(400));
+                        messages.iter_mut().for_each(|message| message.source_fails = message.source_fails.filter(|at| *at < message.content.len()));
+                    }
+                    Setting {
                     lmtp,
                     pipelining,
                     offers_pipelining,
+                    chunking,
+                    offers_chunking,
                     tls,
                     split,
                     cut_up,
                     cut_down,
                     messages,
-                },
+                }},
             )
     })
 }
@@ -514,6 +529,8 @@ fn the_next_envelope_rides_behind_the_content() {
         lmtp: false,
         pipelining: true,
         offers_pipelining: true,
+        chunking: Chunking::Auto,
+        offers_chunking: false,
         tls: TlsMode::Off,
         split: usize::MAX,
         cut_up: None,

@@ -22,7 +22,7 @@ pub mod transcript;
 pub use clock::Clock;
 pub use driver::{Mail, Outcome, Plan, Source, World};
 pub use manners::Judge;
-pub use model::{Act, Model, Table};
+pub use model::{Act, Model, Table, Way};
 pub use net::{Cut, Net, Split};
 pub use secure::{Certificates, Secure};
 pub use server::{HangUp, Peer, Script};

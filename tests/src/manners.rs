@@ -17,6 +17,10 @@ enum Asked {
     Data,
     /// The content, for so many recipients' replies (LMTP: one each).
     Content,
+    /// A chunk that is not the last.
+    Chunk,
+    /// The last chunk: one reply, in LMTP one for each accepted recipient.
+    LastChunk,
     Reset,
     Quit,
 }
@@ -45,11 +49,21 @@ pub struct Judge {
     hello_lines: Vec<String>,
     content: bool,
     tail: Vec<u8>,
+    /// Octets of the chunk that are still to come.
+    chunk: u64,
+    /// Some chunk has been sent in this transaction, and its last.
+    chunked: bool,
+    ended: bool,
+    /// A chunk was refused: RSET, or nothing; but what waited for the line to take it may still leave.
+    dead: bool,
+    leeway: usize,
     authenticating: bool,
     smtputf8: bool,
     /// MAIL has been sent and the transaction has not ended, as far as the client can know.
     transaction: bool,
     transactions: usize,
+    /// Those whose MAIL has been answered.
+    answered: usize,
     rcpts: usize,
     accepted: usize,
     refused: usize,
@@ -94,6 +108,13 @@ impl Judge {
         for octet in octets {
             if self.handshake {
                 return;
+            }
+            if self.chunk > 0 {
+                self.chunk -= 1; // R148: whatever they are
+                if self.over.is_some() && self.objections.is_empty() {
+                    self.object("content after the session was over");
+                }
+                continue;
             }
             if self.line.is_empty() && self.tail.is_empty() {
                 self.before_octet();
@@ -169,6 +190,8 @@ impl Judge {
             "MAIL" => Asked::Mail,
             "RCPT" => Asked::Rcpt,
             "DATA" => Asked::Data,
+            "BDAT" if text.ends_with(" LAST") => Asked::LastChunk,
+            "BDAT" => Asked::Chunk,
             "RSET" => Asked::Reset,
             "QUIT" => Asked::Quit,
             _ => return self.object(format!("unknown command {text:?}")),
@@ -198,7 +221,13 @@ impl Judge {
                     self.object("MAIL inside a transaction (R47)");
                 }
                 self.transactions += 1;
-                (self.rcpts, self.accepted, self.refused) = (0, 0, 0);
+                self.rcpts = 0;
+                (self.chunked, self.ended) = (false, false);
+                let since_reset = self.asked.iter().rev().take_while(|asked| **asked != Asked::Reset);
+                let mut since_reset = since_reset.copied();
+                if std::mem::take(&mut self.dead) || since_reset.any(|asked| asked == Asked::LastChunk) {
+                    self.object("MAIL behind a chunk that is or may be refused, without RSET (R152)");
+                }
                 self.check_parameters(text);
             }
             Asked::Rcpt => {
@@ -211,15 +240,54 @@ impl Judge {
                 self.rcpts += 1;
             }
             Asked::Data if self.rcpts == 0 => self.object("DATA without RCPT (R47)"),
-            Asked::Data if self.refused == self.rcpts => self.object("DATA for nobody (R48)"),
+            Asked::Data if self.for_nobody() => self.object("DATA for nobody (R48)"),
+            Asked::Data if self.chunked => self.object("DATA behind BDAT (R150)"),
+            Asked::Chunk | Asked::LastChunk => self.check_chunk(asked, text),
             Asked::Reset => {
                 if self.transactions == 0 {
                     self.object("RSET before the first message (R56)");
                 }
                 self.transaction = false;
+                self.dead = false;
             }
             Asked::Quit => self.quit = true,
             _ => {}
+        }
+    }
+
+    /// Everybody is known to be refused.
+    fn for_nobody(&self) -> bool {
+        self.answered == self.transactions && self.refused == self.rcpts
+    }
+
+    fn check_chunk(&mut self, asked: Asked, text: &str) {
+        if !self.offers.contains_key("CHUNKING") {
+            self.object("BDAT not offered (R147)");
+        }
+        if self.rcpts == 0 || !self.transaction && !self.chunked {
+            self.object("BDAT without RCPT (R47)");
+        }
+        if !self.chunked && self.for_nobody() {
+            self.object("BDAT for nobody (R48)");
+        }
+        if self.ended {
+            self.object("a chunk behind the last (R148)");
+        }
+        if self.dead && std::mem::take(&mut self.leeway) == 0 {
+            self.object("a chunk behind a refused one (R152)");
+        }
+        let waiting = self.asked.iter().rev().take_while(|asked| matches!(asked, Asked::Chunk)).count();
+        if waiting >= 2 {
+            self.object("a third chunk without an answer to the first (R153)");
+        }
+        match text.split(' ').nth(1).map(str::parse::<u64>) {
+            Some(Ok(octets)) if octets <= 1 << 20 => self.chunk = octets,
+            _ => self.object(format!("{text:?} is no chunk (R148, R155)")),
+        }
+        self.chunked = true;
+        if asked == Asked::LastChunk {
+            self.ended = true;
+            self.transaction = false;
         }
     }
 
@@ -279,6 +347,16 @@ impl Judge {
     fn answered(&mut self, code: &str, lines: &[String]) {
         let class = code.as_bytes().first().copied().unwrap_or_default();
         let asked = self.asked.pop_front();
+        if asked == Some(Asked::Mail) {
+            self.answered += 1;
+            (self.accepted, self.refused) = (0, 0);
+        }
+        if asked == Some(Asked::LastChunk) && self.lmtp {
+            // R77: one each
+            for _ in 1..self.accepted {
+                self.asked.push_front(Asked::Content);
+            }
+        }
         if code == "421" {
             self.over = Some("the server said 421 (R39)");
         }
@@ -286,14 +364,22 @@ impl Judge {
             self.over = Some("the server spoke unasked (R45, D33)");
             return;
         };
+        let newest = self.answered == self.transactions;
         match (asked, class) {
             (Asked::Hello, b'2') => self.offers = offers(lines),
             (Asked::Helo, b'2') => self.offers.clear(),
             (Asked::StartTls, b'2') if code == "220" => self.handshake = true,
             (Asked::Auth, b'3') => self.authenticating = true,
-            (Asked::Mail, b'4' | b'5') => self.transaction = false,
+            (Asked::Mail, b'4' | b'5') if newest => self.transaction = false,
             (Asked::Rcpt, b'2') => self.accepted += 1,
             (Asked::Rcpt, b'4' | b'5') => self.refused += 1,
+            (Asked::Chunk | Asked::LastChunk, b'3') => {
+                self.over = Some("the reply means nothing there (R36)")
+            }
+            (Asked::Chunk | Asked::LastChunk, b'4' | b'5') if newest => {
+                let out = self.asked.iter().any(|asked| matches!(asked, Asked::Chunk | Asked::LastChunk));
+                (self.dead, self.leeway) = (true, usize::from(!out));
+            }
             (Asked::Data, _) if code == "354" => self.content = true,
             (
                 Asked::Data | Asked::Mail | Asked::Rcpt | Asked::Greeting | Asked::Hello | Asked::Helo,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use smtp_proto::config::Protocol;
 
-use crate::server::{HangUp, Peer, decode};
+use crate::server::{HangUp, Peer, announced, decode};
 
 /// What the server does when its turn has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Table {
     pub rcpt: Vec<Act>,
     /// To DATA.
     pub data: Act,
+    /// To each chunk but the last.
+    pub chunk: Act,
     /// To the content: one for SMTP; for LMTP one for each RCPT, used if that was accepted.
     pub end: Vec<Act>,
     /// The first of `end` comes as soon as content arrives, before it is complete.
@@ -99,6 +101,21 @@ fn success(code: u16) -> bool {
     (200..300).contains(&code)
 }
 
+/// How the client sends content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By DATA, after all replies to the envelope.
+    Data,
+    /// In one chunk, after all replies to the envelope.
+    OneChunk,
+    /// In two, after all replies to the envelope and both before their own.
+    TwoChunks,
+    /// In more than one, the last when all the others are answered.
+    Chunks,
+    /// In one chunk, which is out before any reply.
+    OneFlight,
+}
+
 impl Table {
     /// A server that takes everything for so many recipients.
     #[must_use]
@@ -112,6 +129,7 @@ impl Table {
             mail: Act::Reply(250, 1),
             rcpt: vec![Act::Reply(250, 1); recipients],
             data: Act::Reply(354, 1),
+            chunk: Act::Reply(250, 1),
             end: vec![Act::Reply(250, 1); recipients.max(1)],
             early: false,
             quit: Act::Reply(221, 1),
@@ -138,6 +156,17 @@ impl Table {
     /// Not for `early` servers: there it depends on how far the content has come.
     #[must_use]
     pub fn oracle(&self) -> Option<Vec<Fate>> {
+        self.oracle_for(Way::Data)
+    }
+
+    /// The same, for content sent like that. What is out before any reply may have been taken whenever the dialogue breaks off; but 421
+    /// in the place of an earlier reply says that it was not.
+    #[must_use]
+    pub fn oracle_for(&self, way: Way) -> Option<Vec<Fate>> {
+        let out = |act: &Act| match way {
+            Way::OneFlight if !act.is(421) => Fate::Uncertain,
+            _ => Fate::Deferred,
+        };
         if !self.usable() {
             return None;
         }
@@ -145,7 +174,8 @@ impl Table {
         match meaning(&self.mail, success) {
             Meaning::Yes => {}
             Meaning::Never => return Some(vec![Fate::Rejected; count]),
-            Meaning::Later | Meaning::Over => return Some(vec![Fate::Deferred; count]),
+            Meaning::Later => return Some(vec![Fate::Deferred; count]),
+            Meaning::Over => return Some(vec![out(&self.mail); count]),
         }
         let mut fates = vec![Fate::Deferred; count]; // what it is if the dialogue ends here
         let mut accepted = Vec::new();
@@ -155,14 +185,29 @@ impl Table {
                 // D9: 552 without an enhanced code is "too many recipients".
                 Meaning::Never if !act.is(552) => fates[index] = Fate::Rejected,
                 Meaning::Never | Meaning::Later => {}
-                Meaning::Over => return Some(fates),
+                Meaning::Over => {
+                    accepted.iter().copied().chain(index..count).for_each(|index| fates[index] = out(act));
+                    return Some(fates);
+                }
             }
         }
+        if accepted.is_empty() {
+            return Some(fates);
+        }
         let mut all = |accepted: &[usize], fate| accepted.iter().for_each(|index| fates[*index] = fate);
-        match meaning(&self.data, |code| code == 354) {
+        let go = match way {
+            Way::Data => meaning(&self.data, |code| code == 354),
+            Way::TwoChunks | Way::Chunks => meaning(&self.chunk, |code| success(code) && code != 221),
+            Way::OneChunk | Way::OneFlight => Meaning::Yes,
+        };
+        match go {
             Meaning::Yes => {}
             Meaning::Never => {
                 all(&accepted, Fate::Rejected);
+                return Some(fates);
+            }
+            Meaning::Over if way == Way::TwoChunks && !self.chunk.is(421) => {
+                all(&accepted, Fate::Uncertain);
                 return Some(fates);
             }
             Meaning::Later | Meaning::Over => return Some(fates),
@@ -211,6 +256,11 @@ pub struct Model {
     greeted: bool,
     data: bool,
     early_said: bool,
+    /// Octets of the chunk that are still to come, and whether it is the last.
+    chunk: Option<(usize, bool)>,
+    chunked: Vec<u8>,
+    /// A chunk was refused.
+    dead: bool,
     rcpts: usize,
     accepted: Vec<usize>,
     mail_taken: bool,
@@ -233,6 +283,9 @@ impl Model {
             greeted: false,
             data: false,
             early_said: false,
+            chunk: None,
+            chunked: Vec::new(),
+            dead: false,
             rcpts: 0,
             accepted: Vec::new(),
             mail_taken: false,
@@ -297,6 +350,7 @@ impl Model {
             }
             b"MAIL" => {
                 (self.rcpts, self.accepted) = (0, Vec::new());
+                (self.chunked, self.dead) = (Vec::new(), false);
                 self.mail_taken = self.act(&self.table.mail.clone());
             }
             b"RCPT" => {
@@ -310,6 +364,10 @@ impl Model {
                 let act = self.table.data.clone();
                 self.act(&act);
                 self.data = act.is(354) && !self.silent;
+                self.early_said = false;
+            }
+            b"BDAT" => {
+                self.chunk = announced(line);
                 self.early_said = false;
             }
             b"QUIT" => {
@@ -357,6 +415,37 @@ impl Model {
     }
 }
 
+impl Model {
+    fn take_chunk(&mut self, octets: usize, last: bool) -> bool {
+        if self.table.early && !self.early_said && !self.buffer.is_empty() && octets > 0 {
+            self.early_said = true;
+            self.act(&self.table.end[0].clone());
+        }
+        if self.buffer.len() < octets {
+            return false;
+        }
+        self.chunk = None;
+        self.chunked.extend(self.buffer.drain(..octets));
+        if self.accepted.is_empty() || self.dead {
+            self.act(&Act::Reply(503, 1)); // R154, R152
+            return true;
+        }
+        let acts: Vec<Act> = match self.table.protocol {
+            _ if !last => vec![self.table.chunk.clone()],
+            Protocol::Smtp => vec![self.table.end[0].clone()],
+            Protocol::Lmtp => self.accepted.iter().map(|index| self.table.end[*index].clone()).collect(),
+        };
+        if last {
+            self.messages.push((std::mem::take(&mut self.accepted), std::mem::take(&mut self.chunked)));
+        }
+        for act in acts.iter().skip(usize::from(self.early_said)) {
+            let taken = self.act(act);
+            self.dead = !last && !taken;
+        }
+        true
+    }
+}
+
 impl Peer for Model {
     fn receive(&mut self, _now: Instant, octets: &[u8]) {
         self.buffer.extend_from_slice(octets);
@@ -367,6 +456,12 @@ impl Peer for Model {
             self.act(&self.table.greeting.clone());
         }
         while self.hung_up.is_none() && !self.wants_tls {
+            if let Some((octets, last)) = self.chunk {
+                if !self.take_chunk(octets, last) {
+                    break;
+                }
+                continue;
+            }
             if self.data {
                 if !self.content() {
                     break;

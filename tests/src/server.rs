@@ -22,6 +22,7 @@
 //! | `C~ text` | the client must say a line that starts like this |
 //! | `C\| text` | the client must say exactly these octets |
 //! | `*: content` | the client sends content up to and including the end mark; kept in [`Script::contents`] |
+//! | `*: chunk` | the client sends as many octets as its last BDAT announced; with LAST, all chunks go to [`Script::contents`] |
 //! | `*: cut off` | content comes in part or not at all, without end mark, and the client goes |
 //! | `*: wait 90s` | the server does nothing for so long; `5m` are minutes |
 //! | `*: nap 90s` | the same, and it reads nothing meanwhile |
@@ -110,6 +111,7 @@ enum Step {
     Prefix(Vec<u8>),
     Octets(Vec<u8>),
     Content,
+    Chunk,
     CutOff,
     Wait(Duration),
     Nap(Duration),
@@ -142,6 +144,9 @@ pub struct Script {
     hung_up: Option<HangUp>,
     stalled: bool,
     failed: Vec<String>,
+    /// What the last BDAT announced, and whether it is the last of its message.
+    announced: (usize, bool),
+    chunks: Vec<u8>,
     /// The first departure from the dialogue.
     pub mismatch: Option<Mismatch>,
     /// Every content received, decoded: dots undone, end mark removed.
@@ -173,6 +178,8 @@ impl Script {
             hung_up: None,
             stalled: false,
             failed: Vec::new(),
+            announced: (0, false),
+            chunks: Vec::new(),
             mismatch: None,
             contents: Vec::new(),
         })
@@ -208,7 +215,22 @@ impl Script {
         } else {
             have
         };
-        self.buffer.drain(..end);
+        let line: Vec<u8> = self.buffer.drain(..end).collect();
+        if let Some(announced) = announced(&line) {
+            self.announced = announced;
+        }
+        true
+    }
+
+    fn take_chunk(&mut self) -> bool {
+        let (octets, last) = self.announced;
+        if self.buffer.len() < octets {
+            return false;
+        }
+        self.chunks.extend(self.buffer.drain(..octets));
+        if last {
+            self.contents.push(std::mem::take(&mut self.chunks));
+        }
         true
     }
 
@@ -230,6 +252,7 @@ impl Script {
             Step::Line(line) | Step::Octets(line) => self.take(&line, false),
             Step::Prefix(prefix) => self.take(&prefix, true),
             Step::Content => self.take_content(),
+            Step::Chunk => self.take_chunk(),
             Step::Wait(duration) | Step::Nap(duration) => {
                 self.stalled = matches!(step, Step::Nap(_));
                 let until = *self.waiting.get_or_insert(now + duration);
@@ -328,6 +351,15 @@ impl Peer for Script {
     }
 }
 
+/// `BDAT`'s octets, and whether it is the last.
+#[must_use]
+pub fn announced(line: &[u8]) -> Option<(usize, bool)> {
+    let line = std::str::from_utf8(line).ok()?.trim_ascii_end();
+    let mut words = line.strip_prefix("BDAT ")?.split(' ');
+    let octets = words.next()?.parse().ok()?;
+    Some((octets, words.next() == Some("LAST")))
+}
+
 /// The content in front of `wire`: octets up to and including the end mark, and what a receiver makes of it.
 #[must_use]
 pub fn decode(wire: &[u8]) -> Option<(usize, Vec<u8>)> {
@@ -367,6 +399,7 @@ fn step(line: &str) -> Result<Step, String> {
         ("C~", _) => Step::Prefix(text.as_bytes().to_vec()),
         ("C|", _) => Step::Octets(unescape(text)),
         ("*:", "content") => Step::Content,
+        ("*:", "chunk") => Step::Chunk,
         ("*:", "cut") => Step::CutOff,
         ("*:", "wait") => Step::Wait(step_duration(text)?),
         ("*:", "nap") => Step::Nap(step_duration(text)?),

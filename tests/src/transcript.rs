@@ -31,6 +31,7 @@
 //! | `auth` | `plain`, `login`, `auto`, each with a user and a password behind it or test's; `external` with an identity or without; `forward` with what came from the submitter or without |
 //! | `mail-auth` | `yes`: AUTH=<> with MAIL |
 //! | `pipelining` | `off` |
+//! | `chunking` | `yes`, `no`; without it, where CHUNKING and PIPELINING are offered |
 //! | `eight-bit` | `send`: what nobody offered to take |
 //! | `bare-cr`, `bare-lf`, `nul`, `long-line` | `crlf`, `reject`, `pass` |
 //! | `timeout` | `greeting 1s` and the like; `total 20m` for the whole delivery |
@@ -39,6 +40,7 @@
 //! | `failover` | `until_decided` |
 //! | `from`, `to` | addresses; `<>` is the null sender; `to` once a recipient |
 //! | `body` | the content, with `\r`, `\n`, `\0`, `\xNN`; several are one after the other |
+//! | `times` | the body so far, so many times over |
 //! | `source` | `streamed`: nothing is known beforehand; `fails`, `stalls`, `cancelled`: streamed, and that happens where the body ends |
 //! | `size`, `smtputf8`, `requiretls` | what the submitter said |
 //! | `message` | nothing; `from`, `to`, `body` and so on are another message's, on the same connection |

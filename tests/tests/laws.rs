@@ -12,12 +12,14 @@ use proptest::{
 use smtp_proto::{
     Error, Event, PeerError, Timeouts,
     address::Mailbox,
-    config::{Config, Link, Protocol, TlsMode},
+    body::{Facts, Scanner},
+    config::{Chunking, Config, Link, Protocol, TlsMode},
     envelope::{Envelope, Recipient, Sender},
     sasl::{AuthPolicy, Credentials, Mechanism},
 };
 use smtp_testkit::{
-    Act, Certificates, Cut, Mail, Model, Net, Outcome, Plan, Script, Secure, Split, Table, World,
+    Act, Certificates, Cut, Mail, Model, Net, Outcome, Plan, Script, Secure, Split, Table, Way, World,
+    server::announced,
 };
 
 /// The number of cases comes from the environment where it is given there.
@@ -72,22 +74,25 @@ fn table() -> impl Strategy<Value = Table> {
         opening,
         act(250),
         recipients,
-        act(354),
+        (act(354), act(250)),
         prop::collection::vec(act(250), 6),
         act(221),
     )
-        .prop_map(|(protocol, offers, (greeting, hello, helo), mail, rcpt, data, end, quit)| Table {
-            protocol,
-            offers,
-            greeting,
-            hello,
-            helo,
-            mail,
-            rcpt,
-            data,
-            end,
-            early: false,
-            quit,
+        .prop_map(|(protocol, offers, (greeting, hello, helo), mail, rcpt, (data, chunk), end, quit)| {
+            Table {
+                protocol,
+                offers,
+                greeting,
+                hello,
+                helo,
+                mail,
+                rcpt,
+                data,
+                chunk,
+                end,
+                early: false,
+                quit,
+            }
         })
 }
 
@@ -133,11 +138,40 @@ fn mail(recipients: usize, content: &[u8]) -> Mail {
     )
 }
 
+/// The same message, of which everything is known.
+fn known(mut mail: Mail) -> Mail {
+    mail.envelope.sender.content = Some(facts(&mail.content));
+    mail
+}
+
+fn facts(content: &[u8]) -> Facts {
+    let mut scanner = Scanner::new(Default::default());
+    scanner.update(content).expect("text");
+    scanner.finish().expect("text")
+}
+
 fn play(table: &Table, pipelining: bool, net: &Net, mail: Mail) -> (Outcome, Model) {
-    let mut world =
-        World::new(config(table.protocol, pipelining), Model::new(table.clone())).over(net.clone());
+    play_with(config(table.protocol, pipelining), table, net, mail)
+}
+
+fn play_with(config: Config, table: &Table, net: &Net, mail: Mail) -> (Outcome, Model) {
+    let mut world = World::new(config, Model::new(table.clone())).over(net.clone());
     world.run(Plan::of([mail]));
     world.into_parts()
+}
+
+/// How a short message goes to this server.
+fn way(table: &Table, config: &Config, known: bool) -> Way {
+    let offers = |what| matches!(table.hello, Act::Reply(250, _)) && table.offers.contains(&what);
+    let pipelines = config.pipelining && offers("PIPELINING");
+    match config.chunking {
+        Chunking::Auto if !pipelines => Way::Data,
+        Chunking::Auto | Chunking::Yes if offers("CHUNKING") => match pipelines && known {
+            true => Way::OneFlight,
+            false => Way::OneChunk,
+        },
+        _ => Way::Data,
+    }
 }
 
 fn names(outcome: &Outcome, index: usize) -> Vec<&'static str> {
@@ -161,7 +195,7 @@ fn always(outcome: &Outcome, recipients: usize) -> Result<(), TestCaseError> {
         prop_assert_eq!(report.dispositions.len(), recipients);
     }
     // Law 9, in one direction: nobody is delivered to, and nothing is uncertain, without an end mark given out.
-    let end_given = end_mark(&outcome.given).is_some();
+    let end_given = end_of_content(&outcome.given).is_some();
     for name in names(outcome, 0) {
         prop_assert!(end_given || !matches!(name, "delivered" | "uncertain"), "{name} without an end mark");
     }
@@ -173,22 +207,61 @@ fn end_mark(stream: &[u8]) -> Option<usize> {
     stream.windows(5).position(|octets| octets == b"\r\n.\r\n").map(|at| at + 5)
 }
 
+/// The same for the last chunk.
+fn last_chunk(stream: &[u8]) -> Option<usize> {
+    let starts = stream.windows(5).enumerate().filter(|(_, octets)| *octets == b"BDAT ").map(|(at, _)| at);
+    starts
+        .filter_map(|at| {
+            let line = stream[at..].split_inclusive(|octet| *octet == b'\n').next()?;
+            let (octets, last) = announced(line)?;
+            let end = at + line.len() + octets;
+            (last && line.ends_with(b"\n") && end <= stream.len()).then_some(end)
+        })
+        .next()
+}
+
+fn end_of_content(stream: &[u8]) -> Option<usize> {
+    last_chunk(stream).or_else(|| end_mark(stream))
+}
+
+/// Where the reply of this number begins.
+fn reply_start(received: &[u8], number: usize) -> Option<usize> {
+    let mut at = 0;
+    let mut starts = vec![0];
+    for line in received.split_inclusive(|octet| *octet == b'\n') {
+        at += line.len();
+        if line.get(3) == Some(&b' ') {
+            starts.push(at);
+        }
+    }
+    starts.get(number).copied()
+}
+
 proptest! {
     #![proptest_config(cases())]
 
-    /// Laws 1, 2, 7, 9: pipelined and in lock-step, over any network, every recipient ends as the oracle says; and the message is
+    /// Laws 1, 2, 7, 9: pipelined, in lock-step and in chunks, known beforehand or not, over any network, every recipient ends as the oracle says; and the message is
     /// there, octet for octet, if and only if somebody was accepted and asked for it.
     #[test]
     fn every_way_of_sending_ends_as_the_oracle_says(table in table(), net in net(), content in content()) {
-        let expected = table.oracle();
-        for pipelining in [false, true] {
-            let (outcome, model) = play(&table, pipelining, &net, mail(table.rcpt.len(), &content));
+        let ways = [false, true].into_iter().flat_map(|pipelining| {
+            let chunking = [Chunking::No, Chunking::Auto, Chunking::Yes].into_iter();
+            chunking.flat_map(move |chunking| [false, true].map(|facts| (pipelining, chunking, facts)))
+        });
+        for (pipelining, chunking, facts) in ways {
+            let mut config = config(table.protocol, pipelining);
+            config.chunking = chunking;
+            let mail = mail(table.rcpt.len(), &content);
+            let mail = if facts { known(mail) } else { mail };
+            let way = way(&table, &config, facts);
+            let expected = table.oracle_for(way);
+            let (outcome, model) = play_with(config, &table, &net, mail);
             always(&outcome, table.rcpt.len())?;
             match &expected {
                 None => prop_assert!(outcome.reports.is_empty(), "a message without a usable session"),
                 Some(fates) => {
                     let fates: Vec<_> = fates.iter().map(|fate| fate.name()).collect();
-                    prop_assert_eq!(names(&outcome, 0), fates, "pipelining {}\n{}", pipelining, outcome.wire());
+                    prop_assert_eq!(names(&outcome, 0), fates, "pipelining {}, {:?}\n{}", pipelining, way, outcome.wire());
                 }
             }
             for (accepted, message) in &model.messages {
@@ -200,28 +273,34 @@ proptest! {
             }
             let delivered = names(&outcome, 0).contains(&"delivered");
             prop_assert!(!delivered || model.messages.iter().any(|(accepted, _)| !accepted.is_empty()));
+            // R147, R150
+            let lines = |verb: &str| outcome.wire().split("\\r\\n").filter(|line| line.starts_with(verb)).count();
+            prop_assert!(lines("BDAT") == 0 || way != Way::Data && lines("DATA") == 0, "{}", outcome.wire());
+            prop_assert!(way == Way::Data || lines("DATA") == 0);
         }
     }
 
     /// Law 9: a server that answers while content is still on its way is believed only if the answer came behind the end mark.
     #[test]
-    fn an_early_answer_never_delivers(table in table(), code in prop::sample::select(vec![250, 221, 354, 450, 552]), net in net()) {
+    fn an_early_answer_never_delivers(table in table(), code in prop::sample::select(vec![250, 221, 354, 450, 552]), facts in any::<bool>(), net in net()) {
         let mut table = table;
         table.early = true;
         for act in &mut table.end {
             *act = Act::Reply(code, 1);
         }
         let long = vec![b'x'; 1_000];
-        let (outcome, _) = play(&table, true, &net, mail(table.rcpt.len(), &long));
+        let mail = mail(table.rcpt.len(), &long);
+        let mail = if facts { known(mail) } else { mail };
+        let (outcome, _) = play(&table, true, &net, mail);
         always(&outcome, table.rcpt.len())?;
         if names(&outcome, 0).contains(&"delivered") {
             prop_assert_eq!(code, 250);
-            // The final reply follows the 354; when its first octet was read, the line had taken the end mark.
-            let go = outcome.received.windows(5).rposition(|octets| octets == b"\n354 ").expect("a 354") + 1;
-            let line = outcome.received[go..].iter().position(|octet| *octet == b'\n').expect("a line") + 1;
-            let first = (go + line) as u64;
+            // When the first octet of the final reply was read, the line had taken the end of the content.
+            let verbs = ["EHLO", "LHLO", "HELO", "MAIL", "RCPT", "DATA"];
+            let asked = outcome.wire().split("\\r\\n").filter(|line| verbs.iter().any(|verb| line.starts_with(verb))).count();
+            let first = reply_start(&outcome.received, 1 + asked).expect("a reply") as u64;
             let arrival = outcome.arrivals.iter().rfind(|arrival| arrival.received <= first).expect("an arrival");
-            let end = end_mark(&outcome.sent).expect("an end mark") as u64;
+            let end = end_of_content(&outcome.sent).expect("an end") as u64;
             prop_assert!(arrival.taken >= end, "believed at {} of {}", arrival.taken, end);
         }
     }
@@ -236,15 +315,19 @@ proptest! {
         sent in any::<bool>(),
         cut in prop::sample::select(vec![Cut::Close, Cut::Reset, Cut::WritesFail]),
         long in any::<bool>(),
+        (chunking, facts) in (any::<bool>(), any::<bool>()),
     ) {
         // A long message is not given out at once: its end mark may be waiting while the line drops.
         let at = if long { at * 250 } else { at };
         let net = if long { Net { to_server: Split::Sizes(vec![5_000, 12_000]), ..net } } else { net };
         let content = if long { b"0123456789abcdef\r\n".repeat(5_000) } else { b"Subject: s\r\n\r\nbody\r\n".to_vec() };
-        let table = Table::kind(protocol, recipients);
+        let mut table = Table::kind(protocol, recipients);
+        table.offers.extend(chunking.then_some("CHUNKING"));
         let cut = Some((at, cut));
         let net = if sent { Net { cut_after_sent: cut, ..net } } else { Net { cut_after_received: cut, ..net } };
-        let (outcome, model) = play(&table, true, &net, mail(recipients, &content));
+        let mail = mail(recipients, &content);
+        let mail = if facts { known(mail) } else { mail };
+        let (outcome, model) = play(&table, true, &net, mail);
         always(&outcome, recipients)?;
         for name in names(&outcome, 0) {
             // The server takes everything: so nobody is refused, and whoever is deferred does not have it.
@@ -252,7 +335,7 @@ proptest! {
             prop_assert!(name != "deferred" || model.messages.is_empty(), "deferred, and the server has it");
             prop_assert!(name != "delivered" || model.messages.len() == 1);
             // Law 9: the end mark was given out, so it is delivered or uncertain.
-            prop_assert!(name != "deferred" || end_mark(&outcome.given).is_none());
+            prop_assert!(name != "deferred" || end_of_content(&outcome.given).is_none());
         }
     }
 
@@ -279,6 +362,7 @@ proptest! {
         end in prop::sample::select(vec![250, 451, 554]),
         contents in prop::collection::vec(content(), 1..5),
         pipelining in any::<bool>(),
+        (chunking, facts) in (prop::sample::select(vec![Chunking::No, Chunking::Auto, Chunking::Yes]), any::<bool>()),
         flags in (any::<bool>(), any::<bool>()),
         net in net(),
     ) {
@@ -286,13 +370,20 @@ proptest! {
         table.rcpt = rcpt.iter().map(|code| Act::Reply(*code, 1)).collect();
         table.end = vec![Act::Reply(end, 1); rcpt.len()];
         let fates: Vec<_> = table.oracle().expect("usable").iter().map(|fate| fate.name()).collect();
-        let mut world = World::new(config(protocol, pipelining), Model::new(table.clone())).over(net);
-        let mut plan = Plan::of(contents.iter().map(|content| mail(rcpt.len(), content)));
+        table.offers.push("CHUNKING");
+        let mut config = config(protocol, pipelining);
+        config.chunking = chunking;
+        let way = way(&table, &config, facts);
+        let mut world = World::new(config, Model::new(table.clone())).over(net);
+        let mut plan = Plan::of(contents.iter().map(|content| {
+            let mail = mail(rcpt.len(), content);
+            if facts { known(mail) } else { mail }
+        }));
         (plan.one_by_one, plan.quit_early) = flags;
         world.run(plan);
         let (outcome, model) = world.into_parts();
         prop_assert!(outcome.objections.is_empty(), "{:#?}\n{}", outcome.objections, outcome.wire());
-        let nobody_for_lmtp = protocol == Protocol::Lmtp && table.accepted().is_empty() && pipelining;
+        let nobody_for_lmtp = protocol == Protocol::Lmtp && table.accepted().is_empty() && pipelining && way == Way::Data;
         if nobody_for_lmtp {
             // R76 ends the session with the first message.
             prop_assert_eq!(names(&outcome, 0), fates);
@@ -385,9 +476,60 @@ proptest! {
     // A handshake costs a thousand times what the rest does.
     #![proptest_config(ProptestConfig { cases: cases().cases / 20, ..cases() })]
 
+    /// Laws 1, 6, 9 for messages of several chunks: nothing is lost between them, and what is held stays small.
+    #[test]
+    fn chunks_add_up_to_the_message(
+        (table, size, odd) in (
+            table(),
+            prop::sample::select(vec![
+                48 << 10, (48 << 10) + 1, 64 << 10, (64 << 10) + 1, 150_000, 1 << 20, (1 << 20) + 1, (1 << 20) + 2, 2_100_000,
+            ]),
+            0..3_usize,
+        ),
+        line in prop::sample::select(vec![&b"0123456789abcdef\r\n"[..], b"\n", b".\n", b"a line of text\n"]),
+        pipelining in any::<bool>(),
+        facts_known in any::<bool>(),
+        sizes in prop::collection::vec(500..80_000_usize, 1..4),
+        piece in prop::sample::select(vec![usize::MAX, 3_001]),
+    ) {
+        let mut table = table;
+        table.offers = vec!["PIPELINING", "CHUNKING"];
+        (table.greeting, table.hello) = (Act::Reply(220, 1), Act::Reply(250, 1));
+        // So large that the encoded content is about as large as asked for, whatever becomes of its line ends.
+        let crlf = if line.ends_with(b"\r\n") { line.len() } else { line.len() + 1 };
+        let mut content = line.repeat(size / crlf);
+        content.extend_from_slice(&b"xyz"[..odd]);
+        let mut expected: Vec<u8> = content.split_inclusive(|octet| *octet == b'\n')
+            .flat_map(|line| [line.trim_ascii_end(), b"\r\n"].concat())
+            .collect();
+        expected.extend(content.is_empty().then_some(b"\r\n").into_iter().flatten());
+        let mut config = config(table.protocol, pipelining);
+        config.chunking = Chunking::Yes;
+        let mail = Mail { piece, ..mail(table.rcpt.len(), &content) };
+        let mail = if facts_known { known(mail) } else { mail };
+        let net = Net { to_server: Split::Sizes(sizes), ..Net::default() };
+        let one = if facts_known { 1 << 20 } else { 48 << 10 };
+        let flight = pipelining && facts_known && expected.len() <= 64 << 10;
+        let several = expected.len() > one || !facts_known && expected.len() == one;
+        // How far the client is ahead of the first refusal depends on the network.
+        let ways = if flight { [Way::OneFlight; 2] } else if several { [Way::Chunks, Way::TwoChunks] } else { [Way::OneChunk; 2] };
+        let (outcome, model) = play_with(config, &table, &net, mail);
+        always(&outcome, table.rcpt.len())?;
+        prop_assert!(outcome.largest <= 160 * 1024, "{}", outcome.largest);
+        let fates = ways.map(|way| table.oracle_for(way).expect("usable"));
+        let got = names(&outcome, 0);
+        prop_assert!(
+            fates.iter().any(|fates| fates.iter().map(|fate| fate.name()).eq(got.iter().copied())),
+            "{:?}, expected {:?}, {:?}", got, fates, outcome.events
+        );
+        for (accepted, message) in &model.messages {
+            prop_assert!(!accepted.is_empty() && *message == expected, "{} of {}", message.len(), expected.len());
+        }
+    }
+
     /// Law 1 inside TLS, over any network.
     #[test]
-    fn tls_changes_nothing_but_the_wire(table in table(), net in net(), content in content(), implicit in any::<bool>()) {
+    fn tls_changes_nothing_but_the_wire(table in table(), net in net(), content in content(), implicit in any::<bool>(), facts in any::<bool>()) {
         let mut table = table;
         let mut config = config(table.protocol, true);
         config.security.mode = if implicit { TlsMode::Implicit } else { TlsMode::StartTls };
@@ -405,14 +547,16 @@ proptest! {
             table.helo = Act::Reply(550, 1); // D21 holds for plaintext; inside TLS there is no HELO
             table.hello = Act::Reply(554, 1);
         }
+        let fates = table.oracle_for(way(&table, &config, facts)).unwrap_or_default();
         let model = Model::new(table.clone()).answering_starttls(Act::Reply(220, 1));
         let secure = if implicit { Secure::implicit(model, server, lmtp) } else { Secure::starttls(model, server, lmtp) };
+        let mail = mail(table.rcpt.len(), &content);
+        let mail = if facts { known(mail) } else { mail };
         let mut world = World::new(config, secure).over(net);
-        world.run(Plan::of([mail(table.rcpt.len(), &content)]));
+        world.run(Plan::of([mail]));
         let (outcome, secure) = world.into_parts();
         prop_assert!(outcome.objections.is_empty(), "{:#?}\n{:?}", outcome.objections, outcome.events);
         prop_assert!(!outcome.stuck);
-        let fates = table.oracle().unwrap_or_default();
         prop_assert_eq!(names(&outcome, 0), fates.iter().map(|fate| fate.name()).collect::<Vec<_>>(), "{:?}", outcome.events);
         for (accepted, message) in &secure.inner.messages {
             prop_assert!(accepted.is_empty() || message == &content);

@@ -19,7 +19,8 @@ fn a_refusal_in_each_phase_is_reported_with_its_phase() {
         ("end=451:later", 75, "end"),
     ] {
         let sink = Sink::start(&["--reply", reply]);
-        let done = send(&sink.endpoint, &[]);
+        // By BDAT, there is no reply to DATA.
+        let done = send(&sink.endpoint, &["--chunking", "no"]);
         assert_eq!(done.code, code, "{reply}: {done:?}");
         let object = done.object();
         let recipient = &object["recipients"][0];
@@ -135,9 +136,11 @@ fn smtp_to_an_lmtp_server_fails() {
 }
 
 #[test]
-fn a_message_takes_two_round_trips_with_pipelining_and_four_without() {
+fn a_message_takes_one_round_trip_with_chunking_two_with_pipelining_and_four_without() {
     let latency = Duration::from_millis(100);
-    for (options, trips) in [(&[][..], 2), (&["--without", "pipelining"][..], 4)] {
+    for (options, trips) in
+        [(&[][..], 1), (&["--without", "chunking"][..], 2), (&["--without", "pipelining"][..], 4)]
+    {
         let mut arguments = vec!["--latency", "100ms"];
         arguments.extend(options);
         let sink = Sink::start(&arguments);
@@ -145,8 +148,12 @@ fn a_message_takes_two_round_trips_with_pipelining_and_four_without() {
         let done = send(&sink.endpoint, &["--tls", "off"]);
         let elapsed = began.elapsed();
         assert_eq!(done.code, 0, "{done:?}");
-        assert_eq!(done.object()["round_trips"], trips, "{done:?}");
-        assert_eq!(sink.record()["round_trips"], trips);
+        let counted = done.object()["round_trips"].as_u64().unwrap();
+        // A file may be read a moment after the envelope has left; then the replies may turn the line in between.
+        let most = u64::from(if trips == 1 { 2 } else { trips });
+        assert!((u64::from(trips)..=most).contains(&counted), "{done:?}");
+        let recorded = sink.record()["round_trips"].as_u64().unwrap();
+        assert!((u64::from(trips)..=most).contains(&recorded), "{recorded}");
         // Greeting, hello, the transaction; QUIT may add one.
         let flights = trips + 2;
         assert!(elapsed >= latency * flights, "{elapsed:?}");

@@ -72,19 +72,25 @@ fn the_transcript_has_both_directions_and_times() {
     let sink = Sink::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transcript");
-    send(&sink.endpoint, &["--tls", "off", "--transcript", path.to_str().unwrap()]);
-    let text = std::fs::read_to_string(&path).unwrap();
-    for expected in [
-        "S: 220 ",
-        "C: EHLO ",
-        "S: 250 ",
-        "C: MAIL FROM:<a@example.org>",
-        "C: RCPT TO:<b@example.org>",
-        "C: DATA",
-        "octets of content]",
-        "C: .",
-    ] {
-        assert!(text.contains(expected), "{expected}: {text}");
+    let mut text = String::new();
+    for (chunking, content) in [("no", ["C: DATA", "C: ."]), ("auto", ["C: BDAT ", " LAST"])] {
+        send(
+            &sink.endpoint,
+            &["--tls", "off", "--chunking", chunking, "--transcript", path.to_str().unwrap()],
+        );
+        text = std::fs::read_to_string(&path).unwrap();
+        for expected in [
+            "S: 220 ",
+            "C: EHLO ",
+            "S: 250 ",
+            "C: MAIL FROM:<a@example.org>",
+            "C: RCPT TO:<b@example.org>",
+            content[0],
+            "octets of content]",
+            content[1],
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
     }
     for line in text.lines() {
         let (time, rest) = line.split_once(' ').unwrap();

@@ -94,8 +94,6 @@ fn what_is_not_built_says_so() {
         &["send", "--config", "x"],
         &["send", "--use", "x"],
         &["check", "--config", "x"],
-        &["send", "--chunking", "yes"],
-        &["send", "--chunking", "auto"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "XOAUTH2", "--user", "u"],
     ] {

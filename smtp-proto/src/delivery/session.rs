@@ -31,6 +31,7 @@ impl Delivery {
     ) -> Result<(), BodyError> {
         let result = self.connection.as_mut().map_or(Err(BodyError::NotWanted), act);
         self.content_taken |= !matches!(result, Err(BodyError::NotWanted));
+        self.given_up |= matches!(result, Err(BodyError::SizeMismatch { .. })); // row 13
         self.pump(now);
         result
     }

@@ -2,21 +2,34 @@
 
 use std::time::Instant;
 
-use super::{Engine, Expect};
+use super::{Chunks, Engine, Expect, Pending};
 use crate::{
     Phase,
-    body::ContentError,
-    config::Protocol,
+    body::{ContentError, Encoder, Framing},
+    config::{EightBit, Protocol},
     connection::Event,
     error::{BodyError, Disposition, Error, Failure, PeerError, Unsendable},
     reply::{Reply, Severity},
-    transaction::{Fate, RecipientId, Stage, TransactionId},
+    transaction::{Fate, RecipientId, Stage, Transaction, TransactionId},
 };
 
 /// What the encoder's last piece ends with.
 const END_MARK: &[u8] = b".\r\n";
 
 impl Engine {
+    /// What the content of a transaction goes through.
+    pub(super) fn encoder(&self, transaction: &Transaction, framing: Framing) -> Encoder {
+        let (config, smtputf8) = (&self.config, transaction.parameters.smtputf8);
+        let mut encoder = Encoder::new(config.line_breaks, framing);
+        if config.eight_bit_body == EightBit::Strict && !self.capabilities.eight_bit_mime() && !smtputf8 {
+            encoder = encoder.forbid_eight_bit(); // R166
+        }
+        if config.eight_bit_header == EightBit::Strict && !smtputf8 {
+            encoder = encoder.forbid_eight_bit_header(); // D10
+        }
+        encoder
+    }
+
     pub(crate) fn write_body(&mut self, now: Instant, data: &[u8]) -> Result<(), BodyError> {
         if !self.wants_content() {
             return Err(BodyError::NotWanted);
@@ -30,6 +43,11 @@ impl Engine {
             return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
         }
         transaction.taken = given;
+        if transaction.chunks.is_some() {
+            self.write_chunks(now, data)?;
+            self.set_timer(now);
+            return Ok(());
+        }
         let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
         let encoded = encoder.encode(data, &mut self.out);
         let written = self.out.len() - before;
@@ -53,6 +71,11 @@ impl Engine {
             && given != declared
         {
             return Err(self.abandon(now, BodyError::SizeMismatch { declared, given }));
+        }
+        if transaction.chunks.is_some() {
+            self.finish_chunks(now)?;
+            self.set_timer(now);
+            return Ok(());
         }
         let Some(encoder) = transaction.encoder.as_mut() else { return Err(BodyError::NotWanted) };
         if let Err(error) = encoder.finish(&mut self.out) {
@@ -109,7 +132,17 @@ impl Engine {
         reply: Reply,
     ) {
         let code = reply.code().get();
+        let lmtp = self.config.protocol == Protocol::Lmtp;
+        let Some(transaction) = self.transaction(id) else { return };
+        if !transaction.contradicted.is_empty() {
+            return self.on_contradicted_end(now, id, reply);
+        }
+        let nobody = transaction.is_hopeless() && index.is_none();
         match reply.severity() {
+            // R76: there was nobody to answer for, so the number of replies is undefined.
+            Severity::Positive if nobody && lmtp => return self.unexpected(now, Phase::End, reply),
+            // R140, R154: nobody was accepted, so nobody has it, whatever the server likes.
+            Severity::Positive if nobody && code != 221 => self.reset_due = true,
             // D31: 221 says goodbye, not yes.
             Severity::Positive if code != 221 => {
                 let Some(transaction) = self.transaction(id) else { return };
@@ -152,22 +185,42 @@ impl Engine {
         let given = self.given;
         let waited_for = self.expected.front().and_then(|head| match head.what {
             Expect::EndOfData(id, index) => Some((id, index)),
+            Expect::Chunk(id) => Some((id, None)),
             _ => None,
         });
+        // A chunk's refusal is the message's (row 24); only its end is answered recipient by recipient.
+        let by_recipient = self.config.protocol == Protocol::Lmtp
+            && self.expected.front().is_some_and(|head| matches!(head.what, Expect::EndOfData(..)));
         let content =
             self.transactions.back().filter(|last| last.stage == Stage::Content).map(|last| (last.id, None));
         if let Some((id, index)) = waited_for.or(content)
             && let Some(transaction) = self.transaction(id)
         {
             // Once the end mark may be out, an LMTP server's reply is for one recipient only.
+            let index = index.or_else(|| if by_recipient { transaction.accepted().next() } else { None });
             let index = index.filter(|_| transaction.end.is_some_and(|end| end <= given));
             transaction.refuse_content(index, Phase::Body, &reply);
         }
         self.drop_transport(now, Error::Refused { phase: Phase::Body, reply });
     }
 
-    /// Content that cannot be finished: its recipients learn why, and the transport is dropped (R54).
-    fn abandon(&mut self, now: Instant, error: BodyError) -> BodyError {
+    /// LMTP's replies to the end of a content by BDAT, when the first of them is here and all those to RCPT are: one each (R77, R157).
+    /// Whom this one is for.
+    pub(super) fn each_for_itself(&mut self, id: TransactionId, end: u64) -> Option<usize> {
+        if self.config.protocol == Protocol::Smtp {
+            return None;
+        }
+        let accepted: Vec<usize> = self.transaction(id)?.accepted().collect();
+        let (first, others) = accepted.split_first()?;
+        for index in others.iter().rev() {
+            let what = Expect::EndOfData(id, Some(*index));
+            self.expected.push_front(Pending { what, end, octets: 0 });
+        }
+        Some(*first)
+    }
+
+    /// Content that cannot be finished: its recipients learn why, and the transport is dropped if some of it has left (R54).
+    pub(super) fn abandon(&mut self, now: Instant, error: BodyError) -> BodyError {
         let cause = match &error {
             BodyError::Content(ContentError::EightBit { .. }) => Error::Unsendable(Unsendable::EightBit),
             BodyError::Content(ContentError::EightBitHeader { .. }) => {
@@ -180,12 +233,20 @@ impl Engine {
         error
     }
 
-    /// The source failed, or the caller gave up.
+    /// The source failed, or the caller gave up. As long as no octet of the content has left, RSET undoes the envelope, and messages before
+    /// this one get their replies.
     pub(crate) fn abandon_content(&mut self, now: Instant, cause: &Error) {
         if let Some(transaction) = self.transactions.back_mut()
             && transaction.stage == Stage::Content
         {
             transaction.fail_rest(&Failure::new(Phase::Body, cause.clone()));
+            if transaction.chunks.as_ref().is_some_and(|chunks| !chunks.begun()) {
+                // Its account is closed when its last reply is read, as that of every message for nobody.
+                (transaction.chunks, transaction.encoder) = (Some(Chunks::default()), None);
+                transaction.stage = Stage::LastDue;
+                self.advance(now);
+                return self.set_timer(now);
+            }
         }
         self.drop_transport(now, cause.clone());
     }

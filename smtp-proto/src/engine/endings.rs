@@ -61,6 +61,9 @@ impl Engine {
         if self.closed || self.quit != Quit::No {
             return;
         }
+        if self.holds_content() {
+            self.abandon_content(now, &Error::Cancelled); // nothing of it has left
+        }
         if self.in_content() || !self.usable {
             // In content there is one way out (R54). Before the session is usable there may be a reply outstanding to a command that
             // must end its group, and nothing to lose.

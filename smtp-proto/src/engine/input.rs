@@ -64,6 +64,7 @@ impl Engine {
             Some(Expect::Hello(_) | Expect::Auth) => reply,
             _ => reply.shortened(),
         };
+        self.doubted = false;
         let closing = reply.code().get() == 421;
         let Some(head) = self.expected.front().copied() else {
             return self.on_unasked_reply(now, reply);
@@ -71,7 +72,9 @@ impl Engine {
         if head.end > began {
             // D33: it cannot be the answer, since the question was not out when it began to arrive.
             return match head.what {
-                Expect::EndOfData(..) | Expect::EndForNobody(_) => self.on_reply_in_content(now, reply),
+                Expect::Chunk(_) | Expect::EndOfData(..) | Expect::EndForNobody(_) => {
+                    self.on_reply_in_content(now, reply);
+                }
                 what if closing => self.drop_transport(now, Error::Refused { phase: what.phase(), reply }),
                 _ => self.protocol_error(now, PeerError::Unsolicited { reply }),
             };
@@ -79,7 +82,7 @@ impl Engine {
         self.expected.pop_front();
         self.outstanding -= head.octets;
         self.answered += 1;
-        if closing && !matches!(head.what, Expect::EndOfData(..) | Expect::Quit) {
+        if closing && !matches!(head.what, Expect::Chunk(_) | Expect::EndOfData(..) | Expect::Quit) {
             // R39: the server is leaving; nothing more is sent.
             return self.drop_transport(now, Error::Refused { phase: head.what.phase(), reply });
         }
@@ -93,7 +96,11 @@ impl Engine {
             Expect::Mail(id) => self.on_mail(now, id, reply),
             Expect::Rcpt(id, index) => self.on_rcpt(now, id, index, reply),
             Expect::Data(id) => self.on_data(now, id, reply),
-            Expect::EndOfData(id, index) => self.on_end_of_data(now, id, index, reply),
+            Expect::Chunk(id) => self.on_chunk(now, id, reply),
+            Expect::EndOfData(id, index) => {
+                let index = index.or_else(|| self.each_for_itself(id, head.end));
+                self.on_end_of_data(now, id, index, reply);
+            }
             Expect::EndForNobody(id) => self.finish(id),
             Expect::Quit => {
                 let parting = self.parting.take();
@@ -104,7 +111,7 @@ impl Engine {
 
     /// No command is outstanding: content is flowing, or the server speaks out of turn.
     fn on_unasked_reply(&mut self, now: Instant, reply: Reply) {
-        if self.in_content() {
+        if self.in_data() {
             self.on_reply_in_content(now, reply);
         } else if reply.code().get() == 421 {
             let phase = self.waiting();

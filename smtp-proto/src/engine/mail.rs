@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Engine, Expect, Quit, is_verdict};
+use super::{Engine, Expect, MOST_TRANSACTIONS, Quit, chunks::Way, is_verdict};
 use crate::{
     Phase,
     address::ReversePath,
-    body::{Encoder, Framing},
+    body::Framing,
     capability::SizeLimit,
     command::{BodyType, Command, MailParameters},
     config::EightBit,
@@ -22,7 +22,7 @@ impl Engine {
 
     /// A transaction may begin: the session is usable and the one before has sent all it has to send.
     ///
-    /// With PIPELINING that is the moment its end mark is queued: the next MAIL may ride behind it (RFC 2920 §3.1).
+    /// With PIPELINING that is the moment its end mark, or its last chunk, is queued: the next MAIL may ride behind it (RFC 2920 §3.1).
     pub(crate) fn can_begin(&self) -> bool {
         self.usable
             && !self.closed
@@ -31,7 +31,9 @@ impl Engine {
             && match self.transactions.back() {
                 None => true,
                 Some(last) => {
-                    last.stage == Stage::Ended && self.config.pipelining && self.capabilities.pipelining()
+                    last.stage == Stage::Ended
+                        && self.pipelines()
+                        && self.transactions.len() < MOST_TRANSACTIONS
                 }
             }
     }
@@ -88,6 +90,7 @@ impl Engine {
         self.next_id += 1;
         let declared = sender.content.map(|facts| facts.octets);
         let mut transaction = Transaction::new(id, declared, self.turns);
+        transaction.way = self.way(sender.content.as_ref());
         match self.fit(&sender, recipients) {
             Ok((converted, parameters)) => {
                 transaction.path = Some(converted.unwrap_or(sender.path));
@@ -97,6 +100,8 @@ impl Engine {
                 transaction.refusal = Some(Failure::new(Phase::Mail, Error::Unsendable(unsendable)));
             }
         }
+        // R152: what the server will say to the chunks of the one before is not known yet, and if it is no, only RSET frees it for another.
+        self.reset_due |= self.transactions.back().is_some_and(|before| before.way != Way::Data);
         self.transactions.push_back(transaction);
         Ok(id)
     }
@@ -201,11 +206,12 @@ impl Engine {
             Stage::Mail => self.step_mail(now),
             Stage::Rcpt(index) => self.step_rcpt(now, index),
             Stage::DataDue => self.step_data(now),
-            Stage::DataSent | Stage::Content | Stage::Ended => false,
+            Stage::Content | Stage::LastDue => self.step_chunk(now),
+            Stage::DataSent | Stage::Ended => false,
         }
     }
 
-    fn finish_quietly(&mut self) -> bool {
+    pub(super) fn finish_quietly(&mut self) -> bool {
         if let Some(id) = self.transactions.back().map(|transaction| transaction.id) {
             self.finish(id);
         }
@@ -263,13 +269,16 @@ impl Engine {
         true
     }
 
-    /// DATA, unless it is known already that nobody would get the content (R48).
+    /// DATA, or content by BDAT, unless it is known already that nobody would get the content (R48).
     fn step_data(&mut self, now: Instant) -> bool {
         let Some(transaction) = self.transactions.back() else { return false };
         let id = transaction.id;
         if transaction.is_hopeless() {
             // Every reply is read before the account is closed (R139).
             return !self.awaits(id) && self.finish_quietly();
+        }
+        if transaction.way != Way::Data {
+            return self.start_chunks();
         }
         if !self.room(6) {
             return false;
@@ -286,10 +295,15 @@ impl Engine {
             Expect::Mail(other)
             | Expect::Rcpt(other, _)
             | Expect::Data(other)
+            | Expect::Chunk(other)
             | Expect::EndOfData(other, _)
             | Expect::EndForNobody(other) => other == id,
             _ => false,
         })
+    }
+
+    fn awaits_mail(&self, id: TransactionId) -> bool {
+        self.expected.iter().any(|pending| pending.what == Expect::Mail(id))
     }
 
     pub(super) fn transaction(&mut self, id: TransactionId) -> Option<&mut Transaction> {
@@ -322,10 +336,14 @@ impl Engine {
         let reply = reply.too_many_recipients().unwrap_or(reply); // D9
         let Some(transaction) = self.transaction(id) else { return };
         if transaction.refusal.is_some() {
-            return; // R139: MAIL was refused, so this says nothing
+            // R139: MAIL was refused, so this says nothing; but see what the server says to a content that is out already.
+            if reply.severity() == Severity::Positive && transaction.end.is_some() {
+                transaction.contradicted.push(index);
+            }
+            return;
         }
         if reply.severity() == Severity::Positive {
-            if let Some(fate) = transaction.recipients.get_mut(index) {
+            if let Some(fate @ Fate::Asked) = transaction.recipients.get_mut(index) {
                 *fate = Fate::Accepted; // R38: 251 and 252 too
             }
         } else {
@@ -336,27 +354,22 @@ impl Engine {
     }
 
     pub(super) fn on_data(&mut self, now: Instant, id: TransactionId, reply: Reply) {
-        let policy = self.config.line_breaks;
-        let forbid_eight_bit = self.config.eight_bit_body == EightBit::Strict;
-        let forbid_header = self.config.eight_bit_header == EightBit::Strict;
-        let takes_eight_bit = self.capabilities.eight_bit_mime();
-        let Some(transaction) = self.transaction(id) else { return };
+        let Some(transaction) = self.transactions.iter().find(|transaction| transaction.id == id) else {
+            return;
+        };
         match (reply.code().get(), reply.severity()) {
             (354, _) if transaction.has_accepted() => {
-                let mut encoder = Encoder::new(policy, Framing::Dot);
-                if forbid_eight_bit && !takes_eight_bit && !transaction.parameters.smtputf8 {
-                    encoder = encoder.forbid_eight_bit(); // R166
-                }
-                if forbid_header && !transaction.parameters.smtputf8 {
-                    encoder = encoder.forbid_eight_bit_header(); // D10
-                }
+                let encoder = self.encoder(transaction, Framing::Dot);
+                let Some(transaction) = self.transaction(id) else { return };
                 transaction.encoder = Some(encoder);
                 transaction.stage = Stage::Content;
             }
             (354, _) => self.end_for_nobody(now, id, reply),
             (_, Severity::Transient | Severity::Permanent) => {
                 let failure = Failure::new(Phase::Data, Error::Refused { phase: Phase::Data, reply });
-                transaction.fail_rest(&failure); // R51, M92
+                if let Some(transaction) = self.transaction(id) {
+                    transaction.fail_rest(&failure); // R51, M92
+                }
                 self.finish(id);
             }
             _ => self.unexpected(now, Phase::Data, reply), // R36
@@ -383,9 +396,12 @@ impl Engine {
 
     /// The connection is gone; every open transaction ends with it.
     pub(super) fn lose_all(&mut self, phase: Phase, error: &Error) {
-        let given = self.given;
+        // R39, R145: a server answers in order. With 421 in the place of an earlier reply it has said that it will not come to the content.
+        let leaves = matches!(error, Error::Refused { reply, .. } if reply.code().get() == 421);
+        let early = leaves && !matches!(phase, Phase::Body | Phase::End);
         while let Some(mut transaction) = self.transactions.pop_front() {
-            transaction.lose(phase, error, given);
+            let unread = early || (leaves && self.awaits_mail(transaction.id));
+            transaction.lose(phase, error, if unread { 0 } else { self.given });
             self.report(transaction);
         }
     }

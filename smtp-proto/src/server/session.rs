@@ -352,7 +352,8 @@ impl Session {
                 .object(now, if verb == Some(Verb::Auth) { canned::LONG_AUTH } else { canned::LONG_LINE });
         }
         let grouped = self.config.extensions.pipelining && !verb.is_some_and(Verb::ends_group);
-        if self.config.strict_pipelining && !grouped && !self.input.is_empty() {
+        // The octets of a chunk follow its command at once, whatever is offered (R148).
+        if self.config.strict_pipelining && !grouped && verb != Some(Verb::Bdat) && !self.input.is_empty() {
             self.say(canned::PIPELINED);
             return self.close(now, Closed::Pipelined);
         }

@@ -6,7 +6,7 @@ use smtp_proto::{
     Config, Failover, Recipient,
     address::{ForwardPath, Mailbox, ReversePath},
     body::{BareCr, BareLf, LongLine, Nul},
-    config::{EightBit, Protocol, TlsMode},
+    config::{Chunking, EightBit, Protocol, TlsMode},
     sasl::{AuthPolicy, Credentials, Mechanism},
 };
 
@@ -130,6 +130,8 @@ impl Transcript {
             ("auth", _) => (config.auth, self.forwarded) = auth(value)?,
             ("mail-auth", _) => config.mail_auth_param = yes().is_some(),
             ("pipelining", "off") => config.pipelining = false,
+            ("chunking", "yes") => config.chunking = Chunking::Yes,
+            ("chunking", "no") => config.chunking = Chunking::No,
             ("eight-bit", "send") => {
                 (config.eight_bit_body, config.eight_bit_header) = (EightBit::Send, EightBit::Send);
             }
@@ -162,6 +164,7 @@ impl Transcript {
             ("from", _) => message.sender.path = value.parse::<Mailbox>().ok()?.into(),
             ("to", _) => message.recipients.push(Recipient::new(value.parse::<ForwardPath>().ok()?)),
             ("body", _) => message.body.extend(unescape(value)),
+            ("times", _) => message.body = message.body.repeat(value.parse().ok()?),
             ("source", _) => {
                 message.known = false;
                 message.source = match value {

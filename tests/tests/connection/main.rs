@@ -2,6 +2,7 @@
 
 mod auth;
 mod bad_input;
+mod chunking;
 mod content;
 mod envelope;
 mod lmtp;

@@ -9,7 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use smtp_client_tokio::{Client, Message};
-use smtp_proto::Plan;
+use smtp_proto::{Plan, config::Chunking};
 
 use crate::{
     client::{envelope, verdicts},
@@ -125,14 +125,13 @@ impl Source {
 
 /// Sends the whole corpus with one client, each message to a user of its own, and compares what is stored octet for octet.
 ///
-/// `round_trips`: what each message takes, where that is the same for all.
-///
-/// `settled` takes out of what is stored what is different each time.
+/// `flights`: the server offers what a message in one flight needs, and this is how the client uses it. `settled` takes out of what is
+/// stored what is different each time.
 pub(crate) async fn arrives(
     plan: Plan,
     mail: &Mail,
     from: Source,
-    round_trips: Option<u32>,
+    flights: Option<Chunking>,
     stores: Stores,
     settled: fn(Vec<u8>) -> Vec<u8>,
 ) {
@@ -156,7 +155,15 @@ pub(crate) async fn arrives(
                     unlike.push(format!("{}: {found:?} instead of {verdict}", sample.name));
                     continue;
                 }
-                assert!(round_trips.is_none_or(|trips| report.round_trips == trips), "{}", sample.name);
+                if let Some(chunking) = flights {
+                    // R153: small ones of which everything is known are one flight.
+                    let flight = chunking == Chunking::Auto
+                        && !matches!(from, Source::Reader)
+                        && wanted.len() <= 64 * 1024;
+                    let turns = report.round_trips;
+                    assert!(if flight { turns == 1 } else { turns >= 2 }, "{}: {turns}", sample.name);
+                    assert!(chunking != Chunking::No || turns == 2, "{}: {turns}", sample.name);
+                }
                 sent.extend(stored.ok().map(|stored| (user, sample.name, stored)));
             }
             None => {

@@ -1,6 +1,10 @@
 //! Against Dovecot's LMTP server: a reply per accepted recipient after the content (R73-R82).
 
-use smtp_proto::{Config, config::EightBit, error::Kind};
+use smtp_proto::{
+    Config,
+    config::{Chunking, EightBit},
+    error::Kind,
+};
 
 use crate::{
     Sections,
@@ -29,8 +33,12 @@ pub(crate) fn run(host: &Host) {
         sections
             .run("50 one after another", one_after_another(host, plan(&[endpoint], &lmtp_config(host, tls))));
     }
-    sections.run("corpus over TCP", corpus(host, host.tcp("LMTP_PORT"), Source::Memory));
-    sections.run("corpus over a Unix socket", corpus(host, socket(host), Source::Reader));
+    let corpus = |endpoint, source, chunking| corpus(host, endpoint, source, chunking);
+    let tcp = || host.tcp("LMTP_PORT");
+    sections.run("corpus over TCP by BDAT", corpus(tcp(), Source::Memory, Chunking::Auto));
+    sections.run("corpus over TCP by DATA", corpus(tcp(), Source::Memory, Chunking::No));
+    sections.run("corpus over a Unix socket by BDAT", corpus(socket(host), Source::Reader, Chunking::Auto));
+    sections.run("corpus over a Unix socket by DATA", corpus(socket(host), Source::Reader, Chunking::No));
     sections.end();
 }
 
@@ -43,9 +51,15 @@ fn lmtp_config(host: &Host, tls: Tls) -> Config {
 }
 
 async fn recipients(host: &Host, endpoint: String, tls: Tls, with: &str) {
-    for pipelining in [true, false] {
+    // D27: by BDAT in the envelope's flight, by DATA behind it, and one command at a time.
+    for (chunking, pipelining, round_trips) in [
+        (Chunking::Auto, true, 1),
+        (Chunking::No, true, 2),
+        (Chunking::Auto, false, 8),
+        (Chunking::Yes, false, 7),
+    ] {
         let mut config = lmtp_config(host, tls);
-        config.pipelining = pipelining;
+        (config.chunking, config.pipelining) = (chunking, pipelining);
         let (full, full_temp) = (host.value("FULL_USER"), host.value("FULL_TEMP_USER"));
         let to = ["alice", "nobody", full, full_temp, "bob+tag"].map(|user| format!("{user}@test.example"));
         let sent = send(plan(&[&endpoint], &config), envelope(to), HELLO.to_owned()).await;
@@ -60,7 +74,7 @@ async fn recipients(host: &Host, endpoint: String, tls: Tls, with: &str) {
         assert_eq!(sent.report.outcome().name(), "partial");
         assert_eq!((sent.said("EHLO"), sent.said("HELO")), (0, 0)); // R73
         assert_eq!(sent.report.attempts[0].tls.is_some(), tls == Tls::Must);
-        assert_eq!(sent.report.round_trips, if pipelining { 2 } else { 8 });
+        assert_eq!(sent.report.round_trips, round_trips, "{:#?}", sent.dialogue);
         let stored = host.mail().arrivals().await;
         assert_eq!(users(&stored), ["alice", "bob"]);
         for message in &stored {
@@ -147,14 +161,15 @@ async fn large(host: &Host) {
     }
 }
 
-async fn corpus(host: &Host, endpoint: String, from: Source) {
+async fn corpus(host: &Host, endpoint: String, from: Source, chunking: Chunking) {
     let mut config = lmtp_config(host, Tls::Off);
+    config.chunking = chunking;
     config.eight_bit_header = EightBit::Send;
     corpus::arrives(
         plan(&[endpoint], &config),
         &host.mail(),
         from,
-        Some(2),
+        Some(chunking),
         |content| Ok(dovecot_stores(content)),
         unchanged,
     )

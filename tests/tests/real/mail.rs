@@ -134,9 +134,18 @@ pub(crate) type Stores = fn(&[u8]) -> Result<Vec<u8>, &'static str>;
 
 /// What Postfix stores, as `tests/servers/README.md` describes.
 pub(crate) fn postfix_stores(content: &[u8]) -> Vec<u8> {
+    postfix_stores_by(content, false)
+}
+
+/// The same for what came by BDAT: there, the first line is no special one.
+pub(crate) fn postfix_stores_chunks(content: &[u8]) -> Vec<u8> {
+    postfix_stores_by(content, true)
+}
+
+fn postfix_stores_by(content: &[u8], chunks: bool) -> Vec<u8> {
     let text = lf(content);
     let quoted = text.iter().take_while(|octet| **octet == b'>').count();
-    if text[quoted..].starts_with(b"From ") {
+    if !chunks && text[quoted..].starts_with(b"From ") {
         return [b"X-Mailbox-Line: ".as_slice(), &text].concat();
     }
     let mut at = 0;
@@ -144,7 +153,7 @@ pub(crate) fn postfix_stores(content: &[u8]) -> Vec<u8> {
         if line.is_empty() {
             break;
         }
-        let continuation = number > 0 && matches!(line[0], b' ' | b'\t');
+        let continuation = (number > 0 || chunks) && matches!(line[0], b' ' | b'\t');
         if !continuation && !is_field(line) {
             return [&text[..at], b"\n", &text[at..]].concat();
         }

@@ -8,6 +8,7 @@ mod recipients;
 mod tls;
 
 use smtp_client_tokio::Client;
+use smtp_proto::config::Chunking;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     client::{Tls, config, envelope, plan, verdicts},
     corpus::{self, Source},
     host::Host,
-    mail::postfix_stores,
+    mail::{Stores, postfix_stores, postfix_stores_chunks},
     matrix::{one_after_another, unchanged},
 };
 
@@ -55,7 +56,9 @@ pub(crate) fn run(host: &Host) {
         let plan = plan(&[host.tcp("PLAIN_PORT")], &config(host, tls));
         sections.run("50 one after another", one_after_another(host, plan));
     }
-    sections.run("corpus", corpus(host));
+    sections.run("corpus by DATA", corpus(host, Chunking::No, Source::File));
+    sections.run("corpus by BDAT", corpus(host, Chunking::Auto, Source::Memory));
+    sections.run("corpus by BDAT, streamed", corpus(host, Chunking::Yes, Source::Reader));
     sections.end();
 }
 
@@ -83,15 +86,14 @@ async fn at_a_time(host: &Host) {
     }
 }
 
-async fn corpus(host: &Host) {
-    let plan = plan(&[host.tcp("PLAIN_PORT")], &config(host, Tls::Must));
-    corpus::arrives(
-        plan,
-        &host.mail(),
-        Source::File,
-        Some(2),
-        |content| Ok(postfix_stores(content)),
-        unchanged,
-    )
-    .await;
+async fn corpus(host: &Host, chunking: Chunking, from: Source) {
+    let mut config = config(host, Tls::Must);
+    config.chunking = chunking;
+    let stores: Stores = if chunking == Chunking::No {
+        |content| Ok(postfix_stores(content))
+    } else {
+        |content| Ok(postfix_stores_chunks(content))
+    };
+    let plan = plan(&[host.tcp("PLAIN_PORT")], &config);
+    corpus::arrives(plan, &host.mail(), from, Some(chunking), stores, unchanged).await;
 }

@@ -269,6 +269,11 @@ fn strict_pipelining_wants_groups_to_end_where_they_must() {
     let mut harness = Harness::new(Config { extensions, ..strict() });
     harness.send("EHLO c\r\n");
     assert_eq!(harness.codes("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n"), ["554 5.5.0"]); // R135
+
+    // R148: the octets of a chunk are no group.
+    let mut harness = Harness::new(Config { extensions, ..strict() });
+    harness.envelope();
+    assert_eq!(harness.codes("BDAT 3 LAST\r\nx\r\n"), ["250 2.0.0"]);
 }
 
 #[test]
