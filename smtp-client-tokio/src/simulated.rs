@@ -86,10 +86,6 @@ impl Time {
     fn sleep_until(&self, instant: Instant) -> Task<()> {
         Box::pin(tokio::time::sleep_until(instant.into()))
     }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(task);
-    }
 }
 
 /// A test, in a runtime of its own.

@@ -127,13 +127,11 @@ fn answer(transcript: &Transcript, log: &Log, index: usize, recovered: bool) -> 
     match transcript.sessions.get(index).filter(|_| !recovered) {
         Some(Session::Refused) => Dialled::Refused,
         Some(Session::Hangs) => Dialled::Hangs,
-        Some(Session::Dialogue(steps)) => {
-            Dialled::Server(Box::new(transcript.recovering(steps, healthy)), judge)
-        }
+        Some(Session::Dialogue(steps)) => Dialled::server(transcript.recovering(steps, healthy), judge),
         None => {
             let starttls = transcript.config.security.mode == TlsMode::StartTls;
             let healthy = if starttls { healthy.offering_starttls() } else { healthy };
-            Dialled::Server(Box::new(transcript.secure(healthy)), judge)
+            Dialled::server(transcript.secure(healthy), judge)
         }
     }
 }

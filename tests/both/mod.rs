@@ -125,7 +125,7 @@ fn one() -> Plan {
 }
 
 fn server(healthy: Healthy) -> Dialled {
-    Dialled::Server(Box::new(healthy), Judge::new(false, false))
+    Dialled::server(healthy, Judge::new(false, false))
 }
 
 /// Healthy servers, each as this one makes it.

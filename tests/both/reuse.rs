@@ -226,8 +226,8 @@ fn an_answer_that_comes_too_late_is_nobodys() {
                     let late =
                         format!("{head}*: wait 15m\nS: 250 late\nS: 250 late\nS: 354 late\nS: 250 late\n");
                     match index {
-                        0 => Dialled::Server(
-                            Box::new(Recovering::new(Script::new(&late), healthy)),
+                        0 => Dialled::server(
+                            Recovering::new(Script::new(&late), healthy),
                             Judge::new(false, false),
                         ),
                         _ => server(healthy),
@@ -339,8 +339,8 @@ fn what_requires_tls_never_goes_over_a_kept_plaintext_connection() {
                 move |index, _| match (index, Healthy::new(index, &log, false)) {
                     // TLS is optional, and the first one has none.
                     (0, healthy) => server(healthy),
-                    (_, healthy) => Dialled::Server(
-                        Box::new(Secure::starttls(healthy.offering_starttls(), Arc::clone(&tls), false)),
+                    (_, healthy) => Dialled::server(
+                        Secure::starttls(healthy.offering_starttls(), Arc::clone(&tls), false),
                         Judge::new(false, false),
                     ),
                 }

@@ -56,7 +56,7 @@ fn elaborate(time: &Time, protocol: Protocol, total: Option<Duration>) -> (Far, 
         move |index, _| {
             let healthy = Healthy::new(index, &log, lmtp).without("PIPELINING").offering_starttls();
             let secure = Secure::starttls(healthy, Arc::clone(&tls), lmtp);
-            Dialled::Server(Box::new(secure), Judge::new(lmtp, false))
+            Dialled::server(secure, Judge::new(lmtp, false))
         }
     });
     let mut plan = plan(&["tcp://192.0.2.1:2525"], &config);
@@ -160,7 +160,7 @@ fn a_reply_in_drops_is_a_reply_too_late() {
             let log = log.clone();
             move |index, _| {
                 let slow = Recovering::new(Script::new(&text), Healthy::new(index, &log, false));
-                Dialled::Server(Box::new(slow), Judge::new(false, false))
+                Dialled::server(slow, Judge::new(false, false))
             }
         });
         let mut config = config();
@@ -211,8 +211,8 @@ fn a_kept_connection_that_does_not_answer_rset_is_replaced_when_its_time_is_up()
                 let healthy = Healthy::new(index, &log, false);
                 let refuses = "S: 220 mx\nC~ EHLO\nS: 250 mx\nC~ MAIL\nS: 250 ok\nC~ RCPT\nS: 550 5.1.1 who\nC: RSET\n*: silence\n";
                 match index {
-                    0 => Dialled::Server(
-                        Box::new(Recovering::new(Script::new(refuses), healthy)),
+                    0 => Dialled::server(
+                        Recovering::new(Script::new(refuses), healthy),
                         Judge::new(false, false),
                     ),
                     _ => server(healthy),
@@ -261,7 +261,7 @@ async fn play(time: &Time, transcript: &Transcript) -> Played {
             let (session, dialled) = match transcript.sessions.get(index) {
                 Some(Session::Dialogue(steps)) => {
                     let server = Shared::new(transcript.server(steps));
-                    (Some(server.clone()), Dialled::Server(Box::new(server), judge))
+                    (Some(server.clone()), Dialled::server(server, judge))
                 }
                 Some(Session::Hangs) => (None, Dialled::Hangs),
                 _ => (None, Dialled::Refused),

@@ -22,11 +22,19 @@ use crate::{
 /// What becomes of a connect.
 pub enum Dialled {
     /// Somebody is there, watched by a judge.
-    Server(Box<dyn Peer + Send>, Judge),
+    Server(Box<dyn Peer + Send>, Box<Judge>),
     /// Nobody is there.
     Refused,
     /// Nobody ever says.
     Hangs,
+}
+
+impl Dialled {
+    /// This server, watched by this judge.
+    #[must_use]
+    pub fn server(peer: impl Peer + Send + 'static, judge: Judge) -> Self {
+        Self::Server(Box::new(peer), Box::new(judge))
+    }
 }
 
 type Answer = dyn FnMut(usize, &Address) -> Dialled + Send;
@@ -211,7 +219,7 @@ impl Far {
                 let frozen = state.frozen;
                 state.lines.push(Line {
                     peer,
-                    judge,
+                    judge: *judge,
                     up: VecDeque::new(),
                     said: VecDeque::new(),
                     down: VecDeque::new(),

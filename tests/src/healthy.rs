@@ -159,7 +159,7 @@ impl Healthy {
         text
     }
 
-    fn hello(&mut self, out: &mut Vec<u8>, extended: bool) {
+    fn hello(&self, out: &mut Vec<u8>, extended: bool) {
         let mut offers = if extended { self.offers.clone() } else { Vec::new() };
         if extended && self.tls {
             offers.push("REQUIRETLS");
