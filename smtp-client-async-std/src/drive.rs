@@ -25,7 +25,7 @@ use crate::{
 };
 
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 

@@ -61,6 +61,8 @@ mod dial;
 mod drive;
 mod message;
 mod pool;
+#[cfg(test)]
+mod simulated;
 
 pub use message::Message;
 

@@ -83,12 +83,12 @@ pub(crate) fn moves_on(failover: Failover, disposition: &Disposition) -> bool {
     }
 }
 
-/// Whether this is what a connection ends with that died while it was kept: the peer is gone, says that it goes, or is out of step. What
-/// it says about the message is none of that, and neither is what happens on this side.
+/// Whether this is what a connection ends with that died while it was kept: the peer is gone, says that it goes, or is out of step, or cannot
+/// forget the message before (R56). What it says about this message is none of that, and neither is what happens on this side.
 pub(crate) fn is_death(error: &Error) -> bool {
     match error {
         Error::Lost { .. } | Error::Timeout(_) | Error::Tls(_) | Error::Peer(_) => true,
-        Error::Refused { reply, .. } => reply.code().get() == 421,
+        Error::Refused { phase, reply } => *phase == Phase::Reset || reply.code().get() == 421,
         _ => false,
     }
 }
@@ -103,6 +103,16 @@ mod tests {
 
     fn refused(phase: Phase, code: u16) -> Error {
         Error::Refused { phase, reply: Reply::new(Code::new(code).unwrap(), "no") }
+    }
+
+    #[test]
+    fn a_kept_connection_is_dead_when_it_ends_without_a_word_about_the_message() {
+        // D28, R56
+        assert!(is_death(&refused(Phase::Mail, 421)));
+        assert!(is_death(&refused(Phase::Reset, 500)));
+        assert!(is_death(&Error::Timeout(Phase::Reset)));
+        assert!(!is_death(&refused(Phase::Mail, 451)));
+        assert!(!is_death(&Error::Cancelled));
     }
 
     #[test]

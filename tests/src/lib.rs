@@ -10,6 +10,8 @@
 
 pub mod clock;
 pub mod driver;
+pub mod far;
+pub mod healthy;
 pub mod loopback;
 pub mod manners;
 pub mod model;
@@ -21,6 +23,8 @@ pub mod transcript;
 
 pub use clock::Clock;
 pub use driver::{Mail, Outcome, Plan, Source, World};
+pub use far::Far;
+pub use healthy::Healthy;
 pub use manners::Judge;
 pub use model::{Act, Model, Table, Way};
 pub use net::{Cut, Net, Split};

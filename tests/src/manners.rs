@@ -87,6 +87,14 @@ impl Judge {
         &self.objections
     }
 
+    /// Nothing is asked, half said or half heard, as far as can be seen.
+    #[must_use]
+    pub fn in_step(&self) -> bool {
+        let silent =
+            self.line.is_empty() && self.tail.is_empty() && self.reply.is_empty() && self.code.is_none();
+        self.handshake || (silent && self.asked.is_empty() && !self.content && !self.authenticating)
+    }
+
     /// A judge who sees nothing: on a wire that is TLS from the first octet.
     #[must_use]
     pub fn blind() -> Self {

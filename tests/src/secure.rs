@@ -275,4 +275,8 @@ impl<P: Peer> Peer for Secure<P> {
         amiss.extend(self.judge.objections().iter().cloned());
         amiss
     }
+
+    fn objections(&self) -> Vec<String> {
+        self.judge.objections().to_vec()
+    }
 }

@@ -75,6 +75,10 @@ pub trait Peer {
     fn client_gone(&mut self) -> Vec<String> {
         Vec::new()
     }
+    /// What a judge inside objects to.
+    fn objections(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl<P: Peer + ?Sized> Peer for &mut P {
@@ -101,6 +105,9 @@ impl<P: Peer + ?Sized> Peer for &mut P {
     }
     fn client_gone(&mut self) -> Vec<String> {
         (**self).client_gone()
+    }
+    fn objections(&self) -> Vec<String> {
+        (**self).objections()
     }
 }
 
@@ -183,6 +190,12 @@ impl Script {
             mismatch: None,
             contents: Vec::new(),
         })
+    }
+
+    /// Every step has come about: what the client said behind them, taken out.
+    pub fn played(&mut self) -> Option<Vec<u8>> {
+        let played = self.steps.is_empty() && self.mismatch.is_none() && self.hung_up.is_none();
+        played.then(|| std::mem::take(&mut self.buffer))
     }
 
     fn fail(&mut self, what: String, got: String) {

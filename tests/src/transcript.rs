@@ -75,6 +75,7 @@ use smtp_proto::{
 
 use crate::{
     driver::Source,
+    healthy::{Healthy, Recovering},
     secure::{Certificates, Mischief, Secure},
     server::{HangUp, Peer, Script},
 };
@@ -289,17 +290,58 @@ impl Transcript {
     #[must_use]
     pub fn server(&self, steps: &[(usize, String)]) -> Server {
         let script = Script::of_lines(steps.iter().map(|(_, line)| line.as_str())).expect("checked before");
+        Server(self.amiss(self.secure(script)))
+    }
+
+    /// The server of a session for a client that does not say QUIT: another one takes over instead.
+    #[must_use]
+    pub fn recovering(&self, steps: &[(usize, String)], healthy: Healthy) -> Secure<Recovering> {
+        let lines: Vec<&str> = steps.iter().map(|(_, line)| line.as_str()).collect();
+        let quit = lines.iter().rposition(|line| *line == "C: QUIT").unwrap_or(lines.len());
+        let (before, behind) = lines.split_at(quit);
+        let behind =
+            behind.iter().skip(1).filter(|line| !line.starts_with("S: 221") && !line.starts_with("S| 221"));
+        let script = Script::of_lines(before.iter().chain(behind).copied()).expect("checked before");
+        self.amiss(self.secure(Recovering::new(script, healthy)))
+    }
+
+    /// TLS for a server, as the client wants it.
+    #[must_use]
+    pub fn secure<P: Peer>(&self, inner: P) -> Secure<P> {
         let lmtp = self.config.protocol == Protocol::Lmtp;
         let certificates = certificates(self.tls_server != TlsServer::WrongName);
         let config = || certificates.server(rustls::DEFAULT_VERSIONS);
-        let secure = match self.config.security.mode {
-            TlsMode::Implicit => Secure::implicit(script, config(), lmtp),
-            _ => Secure::starttls(script, config(), lmtp),
-        };
-        Server(match self.tls_server {
+        match self.config.security.mode {
+            TlsMode::Implicit => Secure::implicit(inner, config(), lmtp),
+            _ => Secure::starttls(inner, config(), lmtp),
+        }
+    }
+
+    fn amiss<P: Peer>(&self, secure: Secure<P>) -> Secure<P> {
+        match self.tls_server {
             TlsServer::Amiss(mischief) => secure.with(mischief),
             _ => secure,
-        })
+        }
+    }
+
+    /// The files of the conformance suite whose name contains this, in order.
+    ///
+    /// # Errors
+    /// What is amiss in any of them.
+    pub fn all(wanted: &str) -> Result<Vec<Self>, Vec<String>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+        let read =
+            std::fs::read_dir(&folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
+        let mut paths: Vec<_> = read.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        paths.retain(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".txt") && name.contains(wanted)
+        });
+        paths.sort();
+        let (files, amiss): (Vec<_>, Vec<_>) =
+            paths.iter().map(|path| Self::open(path)).partition(Result::is_ok);
+        let amiss: Vec<_> = amiss.into_iter().filter_map(Result::err).collect();
+        if amiss.is_empty() { Ok(files.into_iter().flatten().collect()) } else { Err(amiss) }
     }
 
     /// Everything but the comments: two files alike in it pin the same.

@@ -10,7 +10,6 @@ mod blocking;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    path::PathBuf,
     pin::Pin,
     task,
     time::Instant,
@@ -203,18 +202,8 @@ impl async_std::io::Read for Body {
 
 /// The list.
 fn transcripts() -> Vec<Transcript> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("transcripts");
     let wanted = std::env::var("CONFORMANCE").unwrap_or_default();
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.ends_with(".txt") && name.contains(&wanted)
-    });
-    paths.sort();
-    let read: Vec<_> = paths.iter().map(|path| Transcript::open(path)).collect();
-    let amiss: Vec<_> = read.iter().filter_map(|file| file.as_ref().err()).collect();
-    assert!(amiss.is_empty(), "{amiss:#?}");
-    read.into_iter().flatten().collect()
+    Transcript::all(&wanted).unwrap_or_else(|amiss| panic!("{amiss:#?}"))
 }
 
 /// Plays all of them, several at a time; every failure is told.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    fmt, io,
     pin::{Pin, pin},
     sync::{
         Arc, Mutex,
@@ -14,21 +14,29 @@ use std::{
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::clock::{Clock, Task};
+use crate::clock::Task;
 
 /// A clock, and the executor that moves it.
-#[derive(Clone, Debug)]
-pub(super) struct Time(Arc<Mutex<Sleepers>>);
+#[derive(Clone)]
+pub(crate) struct Time(Arc<Mutex<Sleepers>>);
 
-#[derive(Debug)]
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Time").field(&self.now()).finish()
+    }
+}
+
 struct Sleepers {
     now: Instant,
     waiting: Vec<(Instant, Waker)>,
+    /// Tasks that have not begun.
+    spawned: Vec<Task<()>>,
 }
 
 impl Default for Time {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Sleepers { now: Instant::now(), waiting: Vec::new() })))
+        let (waiting, spawned) = (Vec::new(), Vec::new());
+        Self(Arc::new(Mutex::new(Sleepers { now: Instant::now(), waiting, spawned })))
     }
 }
 
@@ -42,14 +50,30 @@ impl Wake for Flag {
 
 impl Time {
     /// Polls until nothing moves, then lets time pass to where somebody wakes.
-    pub(super) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));
         let mut future = pin!(future);
+        // Those that do not end go when the future has ended.
+        let mut tasks: Vec<Task<()>> = Vec::new();
         loop {
             while woken.0.swap(false, Ordering::SeqCst) {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                let cx = &mut Context::from_waker(&waker);
+                if let Poll::Ready(output) = future.as_mut().poll(cx) {
                     return output;
+                }
+                tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
+                loop {
+                    // What these spawn, in turn.
+                    let spawned = std::mem::take(&mut self.0.lock().unwrap().spawned);
+                    if spawned.is_empty() {
+                        break;
+                    }
+                    for mut task in spawned {
+                        if task.as_mut().poll(cx).is_pending() {
+                            tasks.push(task);
+                        }
+                    }
                 }
             }
             let until = self.0.lock().unwrap().waiting.iter().map(|(until, _)| *until).min();
@@ -58,7 +82,7 @@ impl Time {
         }
     }
 
-    pub(super) fn advance(&self, time: Duration) {
+    pub(crate) fn advance(&self, time: Duration) {
         let mut sleepers = self.0.lock().unwrap();
         sleepers.now += time;
         let now = sleepers.now;
@@ -67,17 +91,20 @@ impl Time {
         }
     }
 
-    pub(super) fn sleep(&self, time: Duration) -> Task<()> {
-        self.sleep_until(self.now() + time)
+    /// Has a task run beside the future that is being run.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.lock().unwrap().spawned.push(Box::pin(task));
     }
-}
 
-impl Clock for Time {
-    fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.0.lock().unwrap().now
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Task<()> {
+    pub(crate) fn sleep(&self, time: Duration) -> Task<()> {
+        self.sleep_until(self.now() + time)
+    }
+
+    pub(crate) fn sleep_until(&self, deadline: Instant) -> Task<()> {
         let time = self.clone();
         Box::pin(std::future::poll_fn(move |cx| {
             let mut sleepers = time.0.lock().unwrap();
@@ -117,13 +144,13 @@ impl Pipe {
 
 /// One end of a transport in memory. Dropping it closes both directions.
 #[derive(Debug)]
-pub(super) struct Duplex {
+pub(crate) struct Duplex {
     input: Arc<Mutex<Pipe>>,
     output: Arc<Mutex<Pipe>>,
 }
 
 /// Both ends; each direction holds so many octets.
-pub(super) fn duplex(capacity: usize) -> (Duplex, Duplex) {
+pub(crate) fn duplex(capacity: usize) -> (Duplex, Duplex) {
     let (up, down) = (Pipe::new(capacity), Pipe::new(capacity));
     (Duplex { input: Arc::clone(&down), output: Arc::clone(&up) }, Duplex { input: up, output: down })
 }
