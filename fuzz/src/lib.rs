@@ -1,5 +1,7 @@
 //! What several fuzz targets share: splitting input, and slow but obvious models of the code under test.
 
+pub mod witness;
+
 use smtp_proto::body::{BareCr, BareLf, LineBreaks, LongLine, Nul};
 
 /// The longest line RFC 5321 §4.5.3.1.6 allows, without its CRLF (N16).
