@@ -95,7 +95,7 @@ fuzz_target!(|data: &[u8]| {
             12 => world.wait(Duration::from_secs(4 * u64::from(operand()))),
             13 => world.settle(),
             14 => {
-                let (line, count) = (LINES[usize::from(operand() % 32)], usize::from(operand()) * 8);
+                let (line, count) = (LINES[usize::from(operand() % 32)], usize::from(operand()) * 2);
                 world.say(&line.repeat(count), 255);
             }
             _ => {

@@ -6,10 +6,9 @@
 
 use smtp_proto::reply::{Limits, Parser, Reply};
 
-use crate::receive;
+use super::receive;
 
-/// Octets of a line that a server reads at all (RFC 4954 §4), and of a BDAT command (RFC 5321 §4.5.3.1.4).
-const LONGEST_LINE: usize = 12_288;
+/// Octets of a command (RFC 5321 §4.5.3.1.4).
 const LONGEST_COMMAND: usize = 512;
 
 /// What the server is to be.
@@ -116,7 +115,7 @@ impl Witness {
             State::Refused | State::Response => rest.contains(&b'\n'),
             State::Command => match self.line() {
                 None => false,
-                Some(line) if self.is_chunk(line) => match chunk(line, self.kind.bare_lf) {
+                Some(line) if verb(line) == "BDAT" => match chunk(line, self.kind.bare_lf) {
                     None => true,
                     Some((octets, _)) => ((rest.len() - line.len()) as u128) >= octets,
                 },
@@ -129,11 +128,6 @@ impl Witness {
     fn line(&self) -> Option<&[u8]> {
         let rest = &self.sent[self.answered..];
         rest.iter().position(|octet| *octet == b'\n').map(|end| &rest[..=end])
-    }
-
-    /// One that is longer than any is dropped before its verb is known.
-    fn is_chunk(&self, line: &[u8]) -> bool {
-        verb(line) == "BDAT" && line.len() <= LONGEST_LINE
     }
 
     fn reply(&mut self, reply: &Reply) {
@@ -183,7 +177,7 @@ impl Witness {
         let code = reply.code().get();
         let good = code < 300;
         let Some(line) = self.next_line(code) else { return };
-        if self.is_chunk(&line) {
+        if verb(&line) == "BDAT" {
             return self.chunk(&line, reply);
         }
         match (verb(&line).as_str(), good) {

@@ -318,11 +318,14 @@ impl Session {
         }
         let (text, total, bare_lf) = match self.input.line(AUTH_LINE) {
             Line::Partial => return false,
-            Line::TooLong => {
-                if secret {
-                    self.state = State::Command;
-                }
-                self.object(now, if secret { canned::LONG_AUTH } else { canned::LONG_LINE });
+            Line::TooLong(_) if secret => {
+                self.state = State::Command;
+                self.object(now, canned::LONG_AUTH);
+                return true;
+            }
+            Line::TooLong(verb) => {
+                self.object(now, canned::LONG_LINE);
+                self.misread(now, verb);
                 return true;
             }
             Line::Whole { text, total, bare_lf } => (text, total, bare_lf),
