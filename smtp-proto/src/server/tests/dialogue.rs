@@ -332,3 +332,13 @@ fn a_misuse_says_what_to_do_instead() {
     let smtp = harness.server.reply_recipient(harness.now, 0, reply(250, "go")).unwrap_err();
     assert_eq!(smtp, Misuse::NoSuchRecipient(0));
 }
+
+#[test]
+fn a_lost_transport_is_told_nothing() {
+    let mut harness = Harness::new(config());
+    harness.server.handle_input(harness.now, b"NOOP\r\n");
+    harness.server.handle_closed(harness.now, Some(&std::io::ErrorKind::ConnectionReset.into()));
+    assert_eq!(harness.output(), "");
+    assert_eq!(harness.closed(), Some(&Closed::Lost(std::io::ErrorKind::ConnectionReset)));
+    assert_eq!(harness.server.poll_timeout(), None);
+}
