@@ -84,7 +84,7 @@ pub fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
             return None;
         }
         let end = rest.windows(2).position(|two| two == b"\r\n");
-        let (line, tail) = end.map_or((rest, &rest[rest.len()..]), |at| (&rest[..at], &rest[at + 2..]));
+        let (line, tail) = end.map_or_else(|| rest.split_at(rest.len()), |at| (&rest[..at], &rest[at + 2..]));
         rest = tail;
         Some(line)
     })

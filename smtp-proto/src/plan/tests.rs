@@ -78,8 +78,7 @@ fn a_builder_says_what_a_plan_says() {
 #[test]
 fn each_option_is_the_setting_of_its_name() {
     let (seconds, name) = (Duration::from_secs, ServerName::try_from("other.example").unwrap());
-    let mut line_breaks = LineBreaks::default();
-    line_breaks.bare_lf = BareLf::Reject;
+    let line_breaks = LineBreaks { bare_lf: BareLf::Reject, ..LineBreaks::default() };
     let more = ["unix:///run/s", "tcp://i:25"].map(|endpoint| endpoint.parse().unwrap());
     let plan = begin("tcp://h:25")
         .targets(more)
