@@ -64,6 +64,10 @@ pub enum Action {
 /// The least time an address gets before the next one is tried.
 const LEAST_PER_ADDRESS: Duration = Duration::from_secs(2);
 
+/// A connection that was idle for no longer is taken to be alive, and may get a message whole in one flight; from any other, a sign of life
+/// is awaited first.
+const FRESH: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 enum State {
     Acquiring,
@@ -349,7 +353,10 @@ impl Delivery {
             return;
         }
         let Some(idle) = kept else { return self.open(now) };
-        let Idle { connection, peer, fell_back_to_plaintext, opened, messages, .. } = *idle;
+        let Idle { mut connection, peer, fell_back_to_plaintext, opened, since, messages, .. } = *idle;
+        if now.saturating_duration_since(since) > FRESH {
+            connection.expect_stale();
+        }
         self.peer = peer;
         self.after_tls_failure = false;
         self.opened = opened;

@@ -304,7 +304,7 @@ impl Engine {
 
     /// Content octets may be taken now.
     pub(crate) fn wants_content(&self) -> bool {
-        self.in_content() && !self.closed && self.write_failed.is_none()
+        self.in_content() && !self.closed && self.write_failed.is_none() && !self.is_interrupted()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -329,9 +329,17 @@ impl Engine {
         self.events.shrink_to_fit();
     }
 
-    /// Octets may still leave.
-    pub(crate) const fn can_write(&self) -> bool {
-        self.write_failed.is_none()
+    /// Octets may leave now.
+    pub(crate) fn can_write(&self) -> bool {
+        self.write_failed.is_none() && !self.is_interrupted()
+    }
+
+    /// A reply is coming in that answers nothing. What it says ends the session, so nothing is begun meanwhile: nobody is to be uncertain
+    /// about a command, or a whole message, that left behind it (D33).
+    fn is_interrupted(&self) -> bool {
+        !self.parser.is_empty()
+            && self.given == self.sent
+            && self.expected.front().is_none_or(|head| head.octets > 0 && head.end > self.sent)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
