@@ -173,6 +173,8 @@ pub(crate) struct Engine {
     reset_due: bool,
     /// The connection was idle and may be dead: no content until the server has said something.
     doubted: bool,
+    /// How many octets had been handed out when it was idle last.
+    rested: Option<u64>,
 
     timer: Timer,
     timer_serial: u64,
@@ -218,6 +220,7 @@ impl Engine {
             next_id: 0,
             reset_due: false,
             doubted: false,
+            rested: None,
             timer: Timer::default(),
             timer_serial: 0,
             turns: 0,
@@ -304,7 +307,7 @@ impl Engine {
 
     /// Content octets may be taken now.
     pub(crate) fn wants_content(&self) -> bool {
-        self.in_content() && !self.closed && self.write_failed.is_none() && !self.is_interrupted()
+        self.in_content() && !self.closed && self.write_failed.is_none()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -321,25 +324,18 @@ impl Engine {
             && self.sent == self.queued
     }
 
-    /// Lets go of what is allocated for traffic.
+    /// There is nothing to do until the next message: lets go of what is allocated for traffic.
     pub(crate) fn rest(&mut self) {
+        self.rested = Some(self.given);
         self.out.shrink_to_fit();
         self.expected.shrink_to_fit();
         self.transactions.shrink_to_fit();
         self.events.shrink_to_fit();
     }
 
-    /// Octets may leave now.
-    pub(crate) fn can_write(&self) -> bool {
-        self.write_failed.is_none() && !self.is_interrupted()
-    }
-
-    /// A reply is coming in that answers nothing. What it says ends the session, so nothing is begun meanwhile: nobody is to be uncertain
-    /// about a command, or a whole message, that left behind it (D33).
-    fn is_interrupted(&self) -> bool {
-        !self.parser.is_empty()
-            && self.given == self.sent
-            && self.expected.front().is_none_or(|head| head.octets > 0 && head.end > self.sent)
+    /// Octets may still leave.
+    pub(crate) const fn can_write(&self) -> bool {
+        self.write_failed.is_none()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
