@@ -91,9 +91,6 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
 fn what_is_not_built_says_so() {
     for arguments in [
         &["serve", "file"][..],
-        &["send", "--config", "x"],
-        &["send", "--use", "x"],
-        &["check", "--config", "x"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "XOAUTH2", "--user", "u"],
     ] {
