@@ -34,7 +34,11 @@ pub(super) fn each(
         };
         if let Some(first) = seen.get(canonical) {
             let twice = node.name.error(format!("duplicate directive: {canonical} may be given once"));
-            out.push(twice.related(first, "first given here"));
+            let twice = twice.related(first, "first given here");
+            out.push(match LISTS.contains(&canonical) {
+                true => twice.help(format!("write everything behind one: `{name} A B`")),
+                false => twice,
+            });
             continue;
         }
         seen.insert(canonical, node.name.span.clone());
@@ -42,6 +46,9 @@ pub(super) fn each(
     }
     misspelt
 }
+
+/// Directives with as many arguments as one likes.
+const LISTS: [&str; 4] = ["targets", "tls_client.root_ca", "tls_client.ciphers", "tls_client.curves"];
 
 /// Directives that other versions of the language have for the same thing.
 const ELSEWHERE: [(&str, &str); 1] = [("starttls", "attempt_starttls")];

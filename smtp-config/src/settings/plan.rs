@@ -310,7 +310,14 @@ fn first_line(mut octets: Vec<u8>) -> Option<Secret> {
 
 fn unreadable(directive: &'static str, error: &io::Error) -> Problem {
     let what = if directive == "auth" { "the password file" } else { "the file" };
-    Problem::error(directive, format!("{what} cannot be read: {error}"))
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is none".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is too large to be what it should be".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        _ => error.to_string(),
+    };
+    Problem::error(directive, format!("{what} cannot be read: {why}"))
 }
 
 fn of_plan(error: &PlanError) -> Problem {
