@@ -126,11 +126,22 @@ pub(super) fn value<T: Value>(word: &Word, out: &mut Diagnostics) -> Option<T> {
 
 fn wrong<T: Value>(word: &Word, error: ValueError) -> Diagnostic {
     let error = if word.secret { error.veiled::<T>() } else { error };
-    let diagnostic = word.error(&error.message);
+    let diagnostic = match part(word, error.at) {
+        Some(span) => Diagnostic::error(&error.message).at(&span),
+        None => word.error(error.placed_message()),
+    };
     match error.advice() {
         Some(advice) => diagnostic.help(advice),
         None => diagnostic,
     }
+}
+
+/// Where a word goes wrong, if it is in the file as it is read: not out of a macro, without quotes.
+fn part(word: &Word, at: usize) -> Option<Span> {
+    let (from, _) = word.text.char_indices().nth(at).filter(|(from, _)| *from > 0)?;
+    let mut span = word.span.clone();
+    span.range.start += from;
+    (word.origin.is_none() && word.span.text() == word.text).then_some(span)
 }
 
 /// A boolean: no argument means yes (M17).
