@@ -146,7 +146,8 @@ pub(crate) struct Connect {
     pub(crate) hostname: Option<ClientName>,
 
     /// Take the target and everything about it from FILE, in the configuration language: a block `target.smtp` or `target.lmtp`, or a
-    /// line `deliver_to`. --hostname, --failover, --chunking and the timeouts override what it says
+    /// line `deliver_to`. --hostname, --failover, --chunking and the timeouts override what it says; options about TLS and authentication
+    /// have no place beside it
     #[arg(long, value_name = "FILE", group = "destination", help_heading = "Configuration")]
     pub(crate) config: Option<PathBuf>,
     /// The block of this name or alias. Default: where the `deliver_to` line of FILE leads, or else its only block

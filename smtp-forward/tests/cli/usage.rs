@@ -145,6 +145,9 @@ fn completions_and_the_manual() {
         "tls\\-self\\-signed",
         "\\-connections",
         "no\\-progress",
+        "\\-config",
+        "\\-use",
+        "\\-syntax",
         "Ctrl",
     ] {
         assert!(man.out.contains(expected), "{expected}");
