@@ -184,6 +184,28 @@ fn addresses_become_a_labels_where_the_server_knows_no_other() {
 }
 
 #[test]
+fn a_header_that_the_server_cannot_take_is_not_sent() {
+    // D10
+    for (offers, code) in [(&["8BITMIME"][..], 65), (&["8BITMIME", "SMTPUTF8"], 0)] {
+        let wire = Wire::start(Rules::offering(offers));
+        let text = smtp("").replace("PORT", &wire.port.to_string());
+        let folder = Folder::new(&text, &[("message", "Subject: \u{fc}\r\n\r\nx\r\n")]);
+        let done = folder.run(&[
+            "send",
+            "--config",
+            "mail.conf",
+            "--from",
+            "a@example.org",
+            "--to",
+            "b@example.org",
+            "message",
+        ]);
+        assert_eq!(done.code, code, "{done:?}");
+        assert_eq!(says(&wire.finish()[0], "C: Subject"), code == 0);
+    }
+}
+
+#[test]
 fn zero_is_the_default_and_not_no_time_at_all() {
     // D11
     let zeros =

@@ -160,3 +160,17 @@ fn debug_logs_the_dialogue_and_no_secret() {
         }
     }
 }
+
+#[test]
+fn the_transcript_has_the_dialogue_of_a_configured_target() {
+    // R133: and no secret.
+    let wire = Wire::start(Rules::offering(&["AUTH PLAIN"]));
+    let text = smtp("auth plain test testpass").replace("PORT", &wire.port.to_string());
+    let folder = Folder::new(&text, &[]);
+    let done = folder.send(&["--transcript", "dialogue"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(says(&wire.finish()[0], "C: AUTH PLAIN AHRlc3QAdGVzdHBhc3M="));
+    let dialogue = std::fs::read_to_string(folder.path().join("dialogue")).unwrap();
+    assert!(dialogue.contains(" C: AUTH PLAIN ***") && dialogue.contains(" S: 235 "), "{dialogue}");
+    assert!(!dialogue.contains("AHRl") && !done.err.contains("AUTH"), "{dialogue}{done:?}");
+}
