@@ -19,6 +19,7 @@
 //! targets are skipped, `deliver_to` is found inside them as well, and what is delivered elsewhere is passed over with a warning.
 
 use std::{
+    cell::Cell,
     collections::HashSet,
     fmt,
     path::{Path, PathBuf},
@@ -280,7 +281,14 @@ fn globals(nodes: &[Node], options: &Options, out: &mut Diagnostics) -> Globals 
 impl Globals {
     fn new(options: &Options) -> Self {
         let places = Places::new(None, "the configuration");
-        Self { debug: None, hostname: options.hostname.clone(), tls_client: None, runtime_dir: None, places }
+        Self {
+            debug: None,
+            hostname: options.hostname.clone(),
+            tls_client: None,
+            runtime_dir: None,
+            places,
+            lacks_hostname: Cell::new(false),
+        }
     }
 }
 

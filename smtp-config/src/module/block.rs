@@ -1,6 +1,9 @@
 //! The block of a target: directives to settings, and where each of them is written (SPEC 1.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use smtp_proto::{Endpoint, Plan, address::ClientName, config::Protocol};
 
@@ -176,6 +179,8 @@ pub(super) struct Globals {
     pub(super) tls_client: Option<TlsClient>,
     pub(super) runtime_dir: Option<std::path::PathBuf>,
     pub(super) places: Places,
+    /// That there is no host name has been said: one line at the top mends it for all.
+    pub(super) lacks_hostname: Cell<bool>,
 }
 
 /// Reads a block: `inline` are the endpoints before it.
@@ -219,7 +224,9 @@ pub(super) fn read(
     }
     inherit(&mut settings, &mut places, globals);
     for problem in settings.check().iter().filter(|problem| places.is_news(problem)) {
-        out.push(places.diagnostic(problem));
+        if problem.directive != "hostname" || !globals.lacks_hostname.replace(true) {
+            out.push(places.diagnostic(problem));
+        }
     }
     Block { settings, places }
 }
