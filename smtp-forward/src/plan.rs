@@ -58,24 +58,30 @@ pub(crate) fn of_embedded(
     build(vec![endpoint], &config)
 }
 
-/// How far failures move on, as the core calls it.
-pub(crate) const fn failover(choice: cli::Failover) -> Failover {
-    match choice {
-        cli::Failover::UntilUsable => Failover::UntilUsable,
-        cli::Failover::UntilDecided => Failover::UntilDecided,
+impl From<cli::Failover> for Failover {
+    fn from(choice: cli::Failover) -> Self {
+        match choice {
+            cli::Failover::UntilUsable => Self::UntilUsable,
+            cli::Failover::UntilDecided => Self::UntilDecided,
+        }
     }
 }
 
-/// The plan with content sent like that, as the core calls it.
-pub(crate) fn with_chunking(mut plan: Plan, choice: cli::Chunking) -> Plan {
-    for target in &mut plan.targets {
-        Arc::make_mut(&mut target.config).chunking = match choice {
-            cli::Chunking::Auto => Chunking::Auto,
-            cli::Chunking::Yes => Chunking::Yes,
-            cli::Chunking::No => Chunking::No,
-        };
+impl From<cli::Chunking> for Chunking {
+    fn from(choice: cli::Chunking) -> Self {
+        match choice {
+            cli::Chunking::Auto => Self::Auto,
+            cli::Chunking::Yes => Self::Yes,
+            cli::Chunking::No => Self::No,
+        }
     }
-    plan
+}
+
+/// Changes what all targets have in common.
+pub(crate) fn for_each_target(plan: &mut Plan, mut change: impl FnMut(&mut Config)) {
+    for target in &mut plan.targets {
+        change(Arc::make_mut(&mut target.config));
+    }
 }
 
 /// What the option says, or what it defaults to (M10).

@@ -1,6 +1,6 @@
 //! From settings to a plan: files are read, everything else has been decided.
 
-use std::{io, path::Path, sync::Arc};
+use std::{cell::OnceCell, io, path::Path, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use smtp_proto::{
@@ -23,13 +23,19 @@ const LARGEST_PASSWORD: u64 = 64 * 1024;
 pub struct Tls<'a> {
     provider: Arc<CryptoProvider>,
     platform_roots: &'a dyn Fn() -> RootCertStore,
+    /// What that answered: it takes its time.
+    asked: OnceCell<RootCertStore>,
 }
 
 impl<'a> Tls<'a> {
-    /// With this crypto provider, and these roots wherever no `root_ca` is given. The roots are asked for only if needed; none at all is an
+    /// With this crypto provider, and these roots wherever no `root_ca` is given. The roots are asked for only if needed, and once; none at all is an
     /// answer.
     pub fn new(provider: Arc<CryptoProvider>, platform_roots: &'a dyn Fn() -> RootCertStore) -> Self {
-        Self { provider, platform_roots }
+        Self { provider, platform_roots, asked: OnceCell::new() }
+    }
+
+    fn platform_roots(&self) -> RootCertStore {
+        self.asked.get_or_init(self.platform_roots).clone()
     }
 }
 
@@ -106,6 +112,14 @@ impl Settings {
         builder.build().map_err(|error| problems.push(of_plan(&error))).ok()
     }
 
+    /// What is wrong with the files that these settings name.
+    pub(crate) fn problems_of_files(&self, loader: &dyn Loader, tls: &Tls<'_>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.client(loader, tls, &mut problems);
+        self.auth_policy(loader, &mut problems);
+        problems
+    }
+
     /// Whether any connection may use TLS.
     fn uses_tls(&self) -> bool {
         self.attempts_starttls() || self.targets.iter().any(|it| matches!(it, Endpoint::Tls { .. }))
@@ -157,7 +171,7 @@ impl Settings {
         const KEY: &str = "tls_client.root_ca";
         let mut options = TlsOptions::new();
         if self.tls_client.root_ca.is_empty() {
-            return options.roots((tls.platform_roots)());
+            return options.roots(tls.platform_roots());
         }
         for (at, file) in self.tls_client.root_ca.iter().enumerate() {
             let read = loader.read(file, LARGEST_PEM).map_err(|error| unreadable(KEY, &error));
@@ -295,7 +309,15 @@ fn first_line(mut octets: Vec<u8>) -> Option<Secret> {
 }
 
 fn unreadable(directive: &'static str, error: &io::Error) -> Problem {
-    Problem::error(directive, format!("the file cannot be read: {error}"))
+    let what = if directive == "auth" { "the password file" } else { "the file" };
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is none".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is too large to be what it should be".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        _ => error.to_string(),
+    };
+    Problem::error(directive, format!("{what} cannot be read: {why}"))
 }
 
 fn of_plan(error: &PlanError) -> Problem {

@@ -87,7 +87,7 @@ fn mechanisms_to_come_are_named_as_such() {
 fn a_password_file_that_is_none() {
     let loader = Memory::new().file("/etc/mail/empty", "\nsecond line");
     for (auth, expected) in [
-        ("auth plain ann file:missing", "the file cannot be read"),
+        ("auth plain ann file:missing", "the password file cannot be read"),
         ("auth plain ann file:empty", "the first line of the file is empty"),
     ] {
         let said = policy(&loader, auth).unwrap_err();
