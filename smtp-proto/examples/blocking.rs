@@ -6,7 +6,9 @@ use std::io::{self, ErrorKind::*, Read, Seek, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use smtp_proto::{Action, Config, Delivery, Envelope, Peer, Plan, Report, ResolveError, address::Mailbox};
+use smtp_proto::{
+    Action, Config, Delivery, Envelope, Peer, Plan, Random, Report, ResolveError, address::Mailbox,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Sends one message and says what became of it; an error is one of this machine's.
 pub(crate) fn send(plan: Plan, envelope: Envelope, mut message: impl Read + Seek) -> io::Result<Report> {
-    let mut delivery = Delivery::new(now(), plan.with_reuse(None).into(), envelope);
+    let plan = plan.with_reuse(None).with_random(&Random::new(|octets| Ok(getrandom::fill(octets)?)));
+    let mut delivery = Delivery::new(now(), plan.into(), envelope);
     let (mut socket, mut space) = (None, vec![0; 64 * 1024]);
     loop {
         while let Some(action) = delivery.poll_action() {
