@@ -170,13 +170,14 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "NAME", requires = "destination", help_heading = "TLS")]
     pub(crate) server_name: Option<String>,
 
-    /// Authenticate by MECH: plain, login, external, or auto for the strongest that fits
+    /// Authenticate by MECH: plain, login, external, scram-sha-256, cram-md5, xoauth2, oauthbearer, or auto for the strongest that fits.
+    /// auto never takes cram-md5, and needs a password, not a token
     #[arg(long, value_name = "MECH", requires = "destination", help_heading = "Authentication")]
     pub(crate) auth: Option<String>,
     /// The user; with external, whom to act as
     #[arg(long, value_name = "USER", requires = "auth", help_heading = "Authentication")]
     pub(crate) user: Option<String>,
-    /// The file with the password, alone on its line. Without it: the environment variable SMTP_FORWARD_PASSWORD
+    /// The file with the password, or the token of xoauth2 and oauthbearer, alone on its line. Without it: the environment variable SMTP_FORWARD_PASSWORD
     #[arg(long, value_name = "FILE", requires = "auth", help_heading = "Authentication")]
     pub(crate) password_file: Option<PathBuf>,
 
@@ -355,8 +356,8 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in ["scram", "xoauth2"] {
-                assert!(!help.contains(switch), "{name} {switch}");
+            for mechanism in smtp_proto::sasl::Mechanism::ALL {
+                assert!(help.contains(&mechanism.name().to_lowercase()), "{name} {mechanism}");
             }
         }
         assert!(!Cli::command().render_long_help().to_string().contains("  serve "));

@@ -409,6 +409,7 @@ impl Delivery {
             local: self.peer.as_ref().is_some_and(Peer::is_local),
             after_tls_failure: self.after_tls_failure,
             forwarded: self.forwarded.clone(),
+            server: target.endpoint.host().map(str::to_owned).zip(target.endpoint.port()),
         };
         self.push_attempt(Phase::Greeting, None);
         if self.replaced {

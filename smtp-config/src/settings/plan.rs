@@ -174,7 +174,7 @@ impl Settings {
             return options.roots(tls.platform_roots());
         }
         for (at, file) in self.tls_client.root_ca.iter().enumerate() {
-            let read = loader.read(file, LARGEST_PEM).map_err(|error| unreadable(KEY, &error));
+            let read = loader.read(file, LARGEST_PEM).map_err(|error| unreadable(KEY, "the file", &error));
             let added = read.and_then(|pem| {
                 options.clone().root_ca_pem(&pem).map_err(|error| Problem::error(KEY, chain(&error)))
             });
@@ -236,18 +236,33 @@ impl Settings {
     }
 
     fn auth_policy(&self, loader: &dyn Loader, problems: &mut Vec<Problem>) -> Option<AuthPolicy> {
-        let (mechanism, account) = match &self.auth {
+        let mechanism = match &self.auth {
             Auth::Off => return Some(AuthPolicy::Off),
             Auth::Forward => return Some(AuthPolicy::Forward),
             Auth::External => {
                 let credentials = Credentials::External { identity: String::new() };
                 return Some(AuthPolicy::Mechanism(Mechanism::External, credentials));
             }
-            Auth::Plain(account) => (Mechanism::Plain, account),
-            Auth::Login(account) => (Mechanism::Login, account),
+            Auth::Plain(_) => Some(Mechanism::Plain),
+            Auth::Login(_) => Some(Mechanism::Login),
+            Auth::ScramSha256(_) => Some(Mechanism::ScramSha256),
+            Auth::CramMd5(_) => Some(Mechanism::CramMd5),
+            Auth::XOAuth2(_) => Some(Mechanism::XOAuth2),
+            Auth::OAuthBearer(_) => Some(Mechanism::OAuthBearer),
+            Auth::Auto(_) => None,
         };
-        let password = password(account, loader).map_err(|problem| problems.push(problem)).ok()?;
-        Some(AuthPolicy::Mechanism(mechanism, Credentials::Password { user: account.user.clone(), password }))
+        let account = self.auth.account()?;
+        let secret = password(account, self.auth.secret(), loader);
+        let secret = secret.map_err(|problem| problems.push(problem)).ok()?;
+        let user = account.user.clone();
+        let credentials = match mechanism {
+            Some(Mechanism::XOAuth2 | Mechanism::OAuthBearer) => Credentials::Token { user, token: secret },
+            _ => Credentials::Password { user, password: secret },
+        };
+        Some(match mechanism {
+            Some(mechanism) => AuthPolicy::Mechanism(mechanism, credentials),
+            None => AuthPolicy::Auto(credentials),
+        })
     }
 }
 
@@ -261,7 +276,7 @@ fn identity(
 ) -> TlsOptions {
     let mut read = |directive, file: &Path| {
         let read = loader.read(file, LARGEST_PEM);
-        read.map_err(|error| problems.push(unreadable(directive, &error).in_file(file))).ok()
+        read.map_err(|error| problems.push(unreadable(directive, "the file", &error).in_file(file))).ok()
     };
     let (chain_pem, key_pem) = (read("tls_client.cert", cert), read("tls_client.key", key).map(Secret::from));
     let (Some(chain_pem), Some(key_pem)) = (chain_pem, key_pem) else { return options };
@@ -276,20 +291,24 @@ fn identity(
     })
 }
 
-fn password(account: &Account, loader: &dyn Loader) -> Result<Secret, Problem> {
+fn password(account: &Account, what: &str, loader: &dyn Loader) -> Result<Secret, Problem> {
     match &account.password {
         Password::Literal(secret) => Ok(secret.clone()),
         Password::Variable(name) => {
             let value = loader.variable(name).filter(|value| !value.is_empty());
             value.map(Secret::from).ok_or_else(|| {
-                Problem::error("auth", "the variable that should hold the password is not set, or empty")
+                Problem::error(
+                    "auth",
+                    format!("the variable that should hold the {what} is not set, or empty"),
+                )
             })
         }
         Password::File(file) => {
             let octets = loader.read(file, LARGEST_PASSWORD);
-            let octets = octets.map_err(|error| unreadable("auth", &error).in_file(file))?;
+            let octets = octets
+                .map_err(|error| unreadable("auth", &format!("the {what} file"), &error).in_file(file))?;
             first_line(octets).ok_or_else(|| {
-                let message = "the first line of the file is empty, and should be the password";
+                let message = format!("the first line of the file is empty, and should be the {what}");
                 Problem::error("auth", message).in_file(file)
             })
         }
@@ -308,8 +327,7 @@ fn first_line(mut octets: Vec<u8>) -> Option<Secret> {
     (!octets.is_empty()).then(|| Secret::from(octets))
 }
 
-fn unreadable(directive: &'static str, error: &io::Error) -> Problem {
-    let what = if directive == "auth" { "the password file" } else { "the file" };
+fn unreadable(directive: &'static str, what: &str, error: &io::Error) -> Problem {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is none".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),

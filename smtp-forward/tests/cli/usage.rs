@@ -71,6 +71,9 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "plain", "--user", "u"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "external"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "nonsense", "--user", "u"],
+        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-1", "--user", "u"],
+        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
+        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "XOAUTH2", "--user", "u"],
         &["send", "--input", "mbox"],
         &["send", "-", "-"],
         &["send", "--connections", "0"],
@@ -89,15 +92,9 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    for arguments in [
-        &["serve", "file"][..],
-        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
-        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "XOAUTH2", "--user", "u"],
-    ] {
-        let done = run(arguments);
-        assert_eq!(done.code, 64, "{arguments:?} {done:?}");
-        assert!(done.err.contains("not built yet"), "{arguments:?} {done:?}");
-    }
+    let done = run(&["serve", "file"]);
+    assert_eq!(done.code, 64, "{done:?}");
+    assert!(done.err.contains("not built yet"), "{done:?}");
 }
 
 #[test]
