@@ -57,7 +57,7 @@ deliver_to &three
 fn files_of_another_target_are_nobodys_business() {
     let text = format!(
         "{}target.smtp other {{\n targets tcp://h:25\n tls_client {{\n root_ca missing.pem\n }}\n}}\n",
-        smtp("")
+        smtp("attempt_starttls no")
     );
     let (done, _) = play(&text, &[], Rules::default());
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
