@@ -50,6 +50,9 @@ use words::{boolean, one, quoted, single};
 /// How our modules can be called in `deliver_to` (M1).
 const NAMES: [&str; 4] = ["smtp", "lmtp", "target.smtp", "target.lmtp"];
 
+/// Targets whose files are looked at when a configuration is wrong: the time that takes is bounded, as the text is.
+const MAX_OPENED: usize = 100;
+
 /// What may be given beside the text.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -187,7 +190,8 @@ pub fn load_telling_all(
         let named = configuration.named.iter().map(|named| &named.block);
         // What is global or shared is told once.
         let mut told = HashSet::new();
-        for diagnostic in named.chain(deliveries).flat_map(|block| block.problems_of_files(loader, tls)) {
+        let blocks = named.chain(deliveries).take(MAX_OPENED);
+        for diagnostic in blocks.flat_map(|block| block.problems_of_files(loader, tls)) {
             if told.insert(diagnostic.to_string()) {
                 out.push(diagnostic);
             }

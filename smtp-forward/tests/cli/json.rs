@@ -100,10 +100,11 @@ fn a_delivered_message() {
             "kind": "usable", "detail": ""}])
     );
     // Content that is at hand at once goes with the envelope; that of a slow disk goes a turn later.
-    assert!((1..=2).contains(&object["round_trips"].as_u64().unwrap()), "{object}");
     let record = sink.record();
     assert_eq!(record["size"], object["size"]);
-    assert_eq!(record["round_trips"], object["round_trips"]);
+    for counted in [&object["round_trips"], &record["round_trips"]] {
+        assert!((1..=2).contains(&counted.as_u64().unwrap()), "{object} {record}");
+    }
 }
 
 #[test]

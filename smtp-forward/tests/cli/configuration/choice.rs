@@ -112,6 +112,7 @@ smtp tcp://0.0.0.0:25 {
 target.queue later { target &outbound }
 target.smtp outbound {
     targets ONE
+    attempt_starttls no
 }
 ";
     let (done, [one, _]) = which(text, &[]);

@@ -36,14 +36,17 @@ fn after_a_failed_handshake_the_same_address_gets_the_message_in_plaintext() {
 #[test]
 fn a_refused_starttls_goes_on_in_plaintext_in_the_same_session() {
     // D2, M67
-    let server = Authority::new().issue("127.0.0.1").server();
+    let authority = Authority::new();
+    let server = authority.issue("127.0.0.1").server();
+    let text = |more: &str| smtp(&format!("{more}\ntls_client {{\n root_ca ca.pem\n}}"));
+    let files = [("ca.pem", &*authority.pem())];
     let rules = || Rules::tls(&server).saying("STARTTLS", "454 4.7.0 not now");
-    let (done, sessions) = play(&smtp(""), &[], rules());
+    let (done, sessions) = play(&text(""), &files, rules());
     assert_eq!((done.code, sessions.len()), (0, 1), "{done:?}");
     assert!(says(&sessions[0], "C: STARTTLS") && says(&sessions[0], "C: DATA"));
     assert!(done.err.contains("454 4.7.0 not now"), "{done:?}");
     // M68: required, its answer decides.
-    let (done, sessions) = play(&smtp("require_tls"), &[], rules());
+    let (done, sessions) = play(&text("require_tls"), &files, rules());
     assert_eq!((done.code, sessions.len()), (75, 1), "{done:?}");
     assert!(!says(&sessions[0], "C: MAIL"));
     assert!(done.out.contains("454 4.7.0 not now"), "{done:?}");

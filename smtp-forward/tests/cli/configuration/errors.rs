@@ -1,6 +1,9 @@
 //! What is wrong with a configuration, as the program says it. The wording of each error is in `smtp-config/tests/golden`.
 
+use std::{fs, path::Path};
+
 use super::super::{
+    certificates::Authority,
     support::{Folder, finish},
     wire::Rules,
 };
@@ -57,7 +60,7 @@ deliver_to &three
 fn files_of_another_target_are_nobodys_business() {
     let text = format!(
         "{}target.smtp other {{\n targets tcp://h:25\n tls_client {{\n root_ca missing.pem\n }}\n}}\n",
-        smtp("")
+        smtp("attempt_starttls no")
     );
     let (done, _) = play(&text, &[], Rules::default());
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
@@ -85,7 +88,7 @@ fn files_that_are_none() {
     for (path, words) in
         [("missing.conf", "there is no file"), (".", "is a folder"), ("latin1.conf", "UTF-8")]
     {
-        std::fs::write(folder.path().join("latin1.conf"), b"hostname m\xfcller.example\n").unwrap();
+        fs::write(folder.path().join("latin1.conf"), b"hostname m\xfcller.example\n").unwrap();
         for command in ["send", "check"] {
             let done = folder.run(&[command, "--config", path]);
             assert_eq!((done.code, done.out.as_str()), (78, ""), "{path}: {done:?}");
@@ -118,4 +121,45 @@ fn no_error_shows_what_auth_is_told() {
         assert_eq!(done.code, 78, "{done:?}");
         assert!(!done.err.contains("hunter2") && !done.out.contains("hunter2"), "{done:?}");
     }
+}
+
+#[test]
+fn the_golden_files_are_what_people_see_to_the_letter() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../smtp-config/tests/golden");
+    let authority = Authority::new();
+    let (client, other) = (authority.issue("client.example"), authority.issue("client.example"));
+    let folder = Folder::new(
+        "",
+        &[
+            ("ca.pem", &authority.pem()),
+            ("client.pem", &client.pem()),
+            ("client.key", &client.key_pem()),
+            ("other.key", &other.key_pem()),
+            (
+                "encrypted.key",
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            ),
+            ("empty.pem", ""),
+        ],
+    );
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    let mut seen = 0;
+    for entry in fs::read_dir(&golden).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        fs::copy(&path, folder.path().join(name)).unwrap();
+    }
+    for entry in fs::read_dir(&golden).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|it| it != "conf") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let mut command = folder.command(&["check", "--config", name]);
+        let done = finish(command.env_remove("RELAY_PASSWORD"), b"");
+        assert_eq!((done.code, done.out.as_str()), (78, ""), "{name}: {done:?}");
+        assert_eq!(done.err, fs::read_to_string(path.with_extension("txt")).unwrap(), "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 25, "{seen}");
 }
