@@ -51,7 +51,7 @@ use std::{
 };
 
 use smtp_proto::{
-    Delivery, Envelope, Error, Phase, Plan, Probe, Report, body::LineBreaks, error::Unsendable,
+    Delivery, Envelope, Error, Phase, Plan, Probe, Random, Report, body::LineBreaks, error::Unsendable,
     sasl::Credentials, transcript,
 };
 
@@ -108,9 +108,10 @@ pub struct SourceError {
 }
 
 impl Client {
-    /// A client for a plan.
+    /// A client for a plan. Targets without a source of randomness get the operating system's.
     pub fn new(plan: impl Into<Arc<Plan>>) -> Self {
-        let plan = plan.into();
+        let system = Random::new(|octets| Ok(getrandom::fill(octets)?));
+        let plan = Arc::new(Arc::unwrap_or_clone(plan.into()).with_random(&system));
         let kept = Connections::new(System, &plan).map(|connections| Arc::new(Owner(connections)));
         Self { plan, observer: None, kept }
     }

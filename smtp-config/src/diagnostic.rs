@@ -279,6 +279,11 @@ impl Diagnostics {
         render::all(self, color)
     }
 
+    /// How many errors there are; where not all are kept, at most.
+    pub(crate) fn errors(&self) -> usize {
+        self.omitted + self.kept.iter().filter(|it| it.severity == Severity::Error).count()
+    }
+
     /// Keeps those for which `keep` holds.
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.kept.retain(keep);

@@ -19,6 +19,8 @@
 //! targets are skipped, `deliver_to` is found inside them as well, and what is delivered elsewhere is passed over with a warning.
 
 use std::{
+    cell::Cell,
+    collections::HashSet,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -29,6 +31,7 @@ use smtp_proto::address::ClientName;
 use crate::{
     diagnostic::{Diagnostics, Span, did_you_mean},
     loader::Loader,
+    settings::Tls,
     tree::{self, Node, Word},
 };
 
@@ -46,6 +49,9 @@ use words::{boolean, one, quoted, single};
 
 /// How our modules can be called in `deliver_to` (M1).
 const NAMES: [&str; 4] = ["smtp", "lmtp", "target.smtp", "target.lmtp"];
+
+/// Targets whose files are looked at when a configuration is wrong: the time that takes is bounded, as the text is.
+const MAX_OPENED: usize = 100;
 
 /// What may be given beside the text.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +142,7 @@ impl Configuration {
     }
 
     /// The target to use: the one of this name; without one, where the `deliver_to` lines lead if that is one place, and if there are
-    /// no such lines, the one block.
+    /// no such lines, the one block. Lines that say the same lead to the same place.
     ///
     /// # Errors
     /// There is none, none of the name, or more than one.
@@ -152,7 +158,7 @@ impl Configuration {
             candidates = self.named.iter().map(|named| &named.block).collect();
         }
         let first = *candidates.first().ok_or(SelectError::Nothing)?;
-        if candidates.iter().all(|it| Arc::ptr_eq(it, first)) {
+        if candidates.iter().all(|it| Arc::ptr_eq(it, first) || it.settings == first.settings) {
             Ok(first)
         } else {
             Err(SelectError::Several { known: known() })
@@ -165,19 +171,55 @@ impl Configuration {
 /// # Errors
 /// Everything that is wrong, warnings included.
 pub fn load(loader: &dyn Loader, path: &Path, options: &Options) -> Result<Configuration, Diagnostics> {
+    load_with(loader, path, options, |_, _| {})
+}
+
+/// As [`load`]. Where something is wrong, the files that targets name (certificates, keys, passwords) are looked at as well, so that one
+/// run tells everything; where nothing is, [`Block::plan`] looks at those of the target that is used.
+///
+/// # Errors
+/// Everything that is wrong, warnings included.
+pub fn load_telling_all(
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    tls: &Tls<'_>,
+) -> Result<Configuration, Diagnostics> {
+    load_with(loader, path, options, |configuration, out| {
+        let deliveries = configuration.deliveries.iter().map(|delivery| &delivery.block);
+        let named = configuration.named.iter().map(|named| &named.block);
+        // What is global or shared is told once.
+        let mut told = HashSet::new();
+        let blocks = named.chain(deliveries).take(MAX_OPENED);
+        for diagnostic in blocks.flat_map(|block| block.problems_of_files(loader, tls)) {
+            if told.insert(diagnostic.to_string()) {
+                out.push(diagnostic);
+            }
+        }
+    })
+}
+
+fn load_with(
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    tell_more: impl FnOnce(&Configuration, &mut Diagnostics),
+) -> Result<Configuration, Diagnostics> {
     let tree = tree::read(loader, path)?;
     let mut said = tree.warnings;
-    match read(&tree.nodes, options) {
-        Ok(mut configuration) => {
-            said.extend(configuration.warnings);
-            configuration.warnings = said;
-            Ok(configuration)
-        }
-        Err(wrong) => {
-            said.extend(wrong);
-            Err(said)
-        }
+    let mut configuration = understand(&tree.nodes, options);
+    let mut understood = std::mem::take(&mut configuration.warnings);
+    let is_wrong = understood.has_errors();
+    if is_wrong {
+        tell_more(&configuration, &mut understood);
+        understood.sort();
     }
+    said.extend(understood);
+    if is_wrong {
+        return Err(said);
+    }
+    configuration.warnings = said;
+    Ok(configuration)
 }
 
 /// Reads what directives say about forwarding.
@@ -185,6 +227,12 @@ pub fn load(loader: &dyn Loader, path: &Path, options: &Options) -> Result<Confi
 /// # Errors
 /// Everything that is wrong, warnings included.
 pub fn read(nodes: &[Node], options: &Options) -> Result<Configuration, Diagnostics> {
+    let configuration = understand(nodes, options);
+    if configuration.warnings.has_errors() { Err(configuration.warnings) } else { Ok(configuration) }
+}
+
+/// As much as can be understood, and among the warnings what cannot.
+fn understand(nodes: &[Node], options: &Options) -> Configuration {
     let mut out = Diagnostics::new();
     let globals = globals(nodes, options, &mut out);
     let mut reader =
@@ -198,11 +246,8 @@ pub fn read(nodes: &[Node], options: &Options) -> Result<Configuration, Diagnost
     }
     let Reader { named, deliveries, mut out, .. } = reader;
     out.sort();
-    if out.has_errors() {
-        return Err(out);
-    }
     let named = named.into_iter().map(|(named, _)| named).collect();
-    Ok(Configuration { named, deliveries, warnings: out })
+    Configuration { named, deliveries, warnings: out }
 }
 
 /// The module that a dotted name stands for.
@@ -216,6 +261,7 @@ fn globals(nodes: &[Node], options: &Options, out: &mut Diagnostics) -> Globals 
         |node: &&Node| matches!(node.name.text.as_str(), "debug" | "hostname" | "tls_client" | "runtime_dir");
     let nodes: Vec<Node> = nodes.iter().filter(is_global).cloned().collect();
     let known = ["debug", "hostname", "tls_client", "runtime_dir"].map(|name| (name, name));
+    // These are no more than what was looked for: nothing is misspelt.
     words::each(&nodes, "the configuration", &known, out, |name, node, out| {
         if name != "tls_client" {
             globals.places.add(name, &node.name, &node.args);
@@ -239,7 +285,14 @@ fn globals(nodes: &[Node], options: &Options, out: &mut Diagnostics) -> Globals 
 impl Globals {
     fn new(options: &Options) -> Self {
         let places = Places::new(None, "the configuration");
-        Self { debug: None, hostname: options.hostname.clone(), tls_client: None, runtime_dir: None, places }
+        Self {
+            debug: None,
+            hostname: options.hostname.clone(),
+            tls_client: None,
+            runtime_dir: None,
+            places,
+            lacks_hostname: Cell::new(false),
+        }
     }
 }
 

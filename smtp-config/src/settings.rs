@@ -210,26 +210,64 @@ pub enum Auth {
     Forward,
     /// By EXTERNAL: the TLS client certificate says who we are (M46).
     External,
+    /// By SCRAM-SHA-256 (RFC 7677): the password is proven and not said, and the server proves that it knows it.
+    #[cfg_attr(feature = "serde", serde(rename = "scram-sha-256"))]
+    ScramSha256(Account),
+    /// By CRAM-MD5 (RFC 2195), for servers that have nothing else and no TLS.
+    #[cfg_attr(feature = "serde", serde(rename = "cram-md5"))]
+    CramMd5(Account),
+    /// By XOAUTH2, with a token in place of the password.
+    #[cfg_attr(feature = "serde", serde(rename = "xoauth2"))]
+    XOAuth2(Account),
+    /// By OAUTHBEARER (RFC 7628), with a token in place of the password.
+    #[cfg_attr(feature = "serde", serde(rename = "oauthbearer"))]
+    OAuthBearer(Account),
+    /// By the strongest of SCRAM-SHA-256, PLAIN and LOGIN that is offered (R134).
+    Auto(Account),
 }
 
 impl Auth {
     /// Whether it shows a secret to whoever reads the connection.
     pub(crate) const fn reveals_secret(&self) -> bool {
         match self {
-            Self::Off | Self::External => false,
+            Self::Off | Self::External | Self::ScramSha256(_) | Self::CramMd5(_) => false,
             Self::Plain(_) | Self::Login(_) | Self::Forward => true,
+            // What will be offered is not known, and PLAIN may be all of it.
+            Self::XOAuth2(_) | Self::OAuthBearer(_) | Self::Auto(_) => true,
+        }
+    }
+
+    /// What the secret of its account is called.
+    pub(crate) const fn secret(&self) -> &'static str {
+        match self {
+            Self::XOAuth2(_) | Self::OAuthBearer(_) => "token",
+            _ => "password",
+        }
+    }
+
+    /// The user and the password, or the token, where there are any.
+    pub(crate) const fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Off | Self::Forward | Self::External => None,
+            Self::Plain(account)
+            | Self::Login(account)
+            | Self::ScramSha256(account)
+            | Self::CramMd5(account)
+            | Self::XOAuth2(account)
+            | Self::OAuthBearer(account)
+            | Self::Auto(account) => Some(account),
         }
     }
 }
 
-/// A user with a password.
+/// A user with a password, or with a token, where the mechanism wants one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Account {
-    /// Whose password it is; not empty.
+    /// Whose it is; not empty.
     pub user: String,
-    /// The password, or where it is.
+    /// The password or token, or where it is.
     pub password: Password,
 }
 

@@ -27,11 +27,13 @@ pub(crate) struct ValueError {
     pub(crate) help: Option<Cow<'static, str>>,
     /// The value meant, perhaps.
     pub(crate) suggestion: Option<String>,
+    /// The character of the text, from 0, at which it goes wrong; 0: all of it.
+    pub(crate) at: usize,
 }
 
 impl ValueError {
     fn new(message: impl Into<String>, help: impl Into<Cow<'static, str>>) -> Self {
-        Self { message: message.into(), help: Some(help.into()), suggestion: None }
+        Self { message: message.into(), help: Some(help.into()), suggestion: None, at: 0 }
     }
 
     fn suggesting(self, suggestion: Option<String>) -> Self {
@@ -40,7 +42,20 @@ impl ValueError {
 
     /// The same without a trace of the text.
     pub(crate) fn veiled<T: Value>(self) -> Self {
-        Self { message: format!("the value of a variable is no {}", T::WHAT), suggestion: None, ..self }
+        Self {
+            message: format!("the value of a variable is no {}", T::WHAT),
+            suggestion: None,
+            at: 0,
+            ..self
+        }
+    }
+
+    /// What is wrong, where its place in the text is not shown.
+    pub(crate) fn placed_message(&self) -> Cow<'_, str> {
+        match self.at {
+            0 => Cow::Borrowed(&self.message),
+            at => Cow::Owned(format!("{} (from its character {} on)", self.message, at + 1)),
+        }
     }
 
     /// What to do instead, in one line.
@@ -54,7 +69,7 @@ impl ValueError {
 
 impl std::fmt::Display for ValueError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
+        f.write_str(&self.placed_message())?;
         self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
     }
 }
@@ -108,6 +123,7 @@ impl Value for Duration {
             message: error.to_string(),
             help: None,
             suggestion: None,
+            at: 0,
         })
     }
 
@@ -121,15 +137,14 @@ impl Value for Endpoint {
 
     fn read(text: &str) -> Result<Self, ValueError> {
         text.parse().map_err(|error: smtp_proto::endpoint::EndpointError| {
-            let mut message = error.kind().to_string();
-            if error.column() > 1 {
-                message = format!("{message} (from its character {} on)", error.column());
-            }
-            ValueError::new(
-                message,
+            let wrong = ValueError::new(
+                error.kind().to_string(),
                 "write tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH, unix://RELATIVE/PATH or unix:@ABSTRACT",
-            )
-            .suggesting(endpoint_meant(text, error.kind()))
+            );
+            let at = error.column().saturating_sub(1);
+            // What is missing is nowhere.
+            let at = if at < text.chars().count() { at } else { 0 };
+            ValueError { at, ..wrong.suggesting(endpoint_meant(text, error.kind(), at)) }
         })
     }
 
@@ -139,12 +154,14 @@ impl Value for Endpoint {
 }
 
 /// What the author of the text may have meant, if it makes an endpoint. Never with an `@`: before it may stand a password.
-fn endpoint_meant(text: &str, kind: EndpointErrorKind) -> Option<String> {
+fn endpoint_meant(text: &str, kind: EndpointErrorKind, at: usize) -> Option<String> {
     if text.contains('@') {
         return None;
     }
+    // A bare word is a slip of another kind.
+    let is_like_one = text.contains(['.', ':', '/']) || text == "localhost";
     let candidates = match kind {
-        EndpointErrorKind::Scheme => {
+        EndpointErrorKind::Scheme if is_like_one => {
             let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
             let scheme = match scheme.to_ascii_lowercase().as_str() {
                 "smtp" | "lmtp" | "smtp+tcp" | "lmtp+tcp" | "" => "tcp",
@@ -158,6 +175,12 @@ fn endpoint_meant(text: &str, kind: EndpointErrorKind) -> Option<String> {
         EndpointErrorKind::PortMissing => {
             let text = text.trim_end_matches(':');
             vec![if text.starts_with("tls") { format!("{text}:465") } else { format!("{text}:25") }]
+        }
+        EndpointErrorKind::Extra(_) => vec![text.chars().take(at).collect()],
+        EndpointErrorKind::Brackets => {
+            let (scheme, rest) = text.split_once("://")?;
+            let (host, port) = rest.rsplit_once(':')?;
+            vec![format!("{scheme}://[{host}]:{port}")]
         }
         _ => return None,
     };
@@ -260,7 +283,7 @@ fn named(text: &str, error: TlsOptionsError) -> ValueError {
             let error = ValueError::new(format!("{text:?} is no {what}"), format!("use one of {known}"));
             error.suggesting(crate::diagnostic::did_you_mean(text, names).map(str::to_owned))
         }
-        other => ValueError { message: other.to_string(), help: None, suggestion: None },
+        other => ValueError { message: other.to_string(), help: None, suggestion: None, at: 0 },
     }
 }
 

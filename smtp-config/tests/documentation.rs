@@ -1,4 +1,4 @@
-//! Every example of `docs/configuration.md` does what the page says: it makes a plan, without a warning.
+//! Every example of `docs/configuration.md` and of `README.md` does what the page says: it makes a plan, without a warning.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -9,7 +9,11 @@ use smtp_config::{
 };
 
 fn page() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md")).unwrap()
+    read("docs/configuration.md")
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
 }
 
 /// The fenced blocks of this language, each with the number of its first line.
@@ -50,32 +54,33 @@ fn tls() -> Tls<'static> {
 
 #[test]
 fn every_example_makes_a_plan() {
-    let page = page();
-    let examples = examples(&page, "maddy");
-    assert!(examples.len() > 20, "the page's fences have changed");
-    for (line, text) in examples {
-        let is_whole = text.contains("target.") || text.contains("deliver_to");
-        let targets = if text.contains("targets ") { "" } else { "targets tcp://127.0.0.1:25\n" };
-        let text = if is_whole { text } else { format!("target.smtp x {{\n{targets}{text}}}\n") };
-        let loader = world().file("/etc/mail/mail.conf", text.as_str());
-        let mut options = Options::default();
-        options.hostname = Some("mx.example.org".parse().unwrap());
-        let configuration = module::load(&loader, Path::new("/etc/mail/mail.conf"), &options)
-            .unwrap_or_else(|wrong| panic!("docs/configuration.md:{line}\n{wrong}"));
-        assert!(
-            configuration.warnings.is_empty(),
-            "docs/configuration.md:{line}\n{}",
-            configuration.warnings
-        );
-        let named = configuration.named.iter().map(|named| &named.block);
-        let blocks: Vec<_> = named.chain(configuration.deliveries.iter().map(|it| &it.block)).collect();
-        assert!(!blocks.is_empty(), "docs/configuration.md:{line}: no target");
-        for block in blocks {
-            let planned = block.plan(&loader, &tls());
-            let (_, warnings) =
-                planned.unwrap_or_else(|wrong| panic!("docs/configuration.md:{line}\n{wrong}"));
-            assert!(warnings.is_empty(), "docs/configuration.md:{line}\n{warnings}");
+    let mut count = 0;
+    for name in ["docs/configuration.md", "README.md"] {
+        for (line, text) in examples(&read(name), "maddy") {
+            makes_a_plan(&format!("{name}:{line}"), text);
+            count += 1;
         }
+    }
+    assert!(count > 20, "the pages' fences have changed");
+}
+
+fn makes_a_plan(place: &str, text: String) {
+    let is_whole = text.contains("target.") || text.contains("deliver_to");
+    let targets = if text.contains("targets ") { "" } else { "targets tcp://127.0.0.1:25\n" };
+    let text = if is_whole { text } else { format!("target.smtp x {{\n{targets}{text}}}\n") };
+    let loader = world().file("/etc/mail/mail.conf", text.as_str());
+    let mut options = Options::default();
+    options.hostname = Some("mx.example.org".parse().unwrap());
+    let configuration = module::load(&loader, Path::new("/etc/mail/mail.conf"), &options)
+        .unwrap_or_else(|wrong| panic!("{place}\n{wrong}"));
+    assert!(configuration.warnings.is_empty(), "{place}\n{}", configuration.warnings);
+    let named = configuration.named.iter().map(|named| &named.block);
+    let blocks: Vec<_> = named.chain(configuration.deliveries.iter().map(|it| &it.block)).collect();
+    assert!(!blocks.is_empty(), "{place}: no target");
+    for block in blocks {
+        let planned = block.plan(&loader, &tls());
+        let (_, warnings) = planned.unwrap_or_else(|wrong| panic!("{place}\n{wrong}"));
+        assert!(warnings.is_empty(), "{place}\n{warnings}");
     }
 }
 

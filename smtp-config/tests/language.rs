@@ -529,6 +529,7 @@ fn all_errors_of_all_files_come_in_one_run_in_the_order_of_their_places() {
 
 #[test]
 fn words_and_names_know_file_line_and_column() {
+    // T23: the cursor over tokens is an inner matter; that an error names file and line is not.
     let tree = gives("a b \\\n  \"c\nd\" e {\n\tf\n}\n", "a[b][c\nd][e]{f}");
     let node = &tree.nodes[0];
     let places: Vec<String> = node.args.iter().map(|word| word.span.to_string()).collect();

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use serde::Serialize;
 use smtp_client_tokio::Client;
 use smtp_proto::{
-    Error, Phase, Probe, Target,
+    Error, Notice, Phase, Probe, Target,
     config::TlsMode,
     error::{AuthError, Kind, TlsError},
     sasl::{AuthPolicy, SaslError},
@@ -14,6 +14,7 @@ use tracing::{Level, debug, enabled};
 
 use crate::{
     cli::{self, Format},
+    configuration::Configured,
     durations,
     exit::{Failure, Status},
     plan,
@@ -37,6 +38,8 @@ struct Finding<'a> {
     auth: Option<String>,
     /// What `send` would do.
     send: &'static str,
+    /// Why, where `error` does not say it.
+    because: Option<&'static str>,
     error: Option<Trouble>,
     notices: Vec<String>,
     elapsed_ms: u128,
@@ -53,12 +56,21 @@ struct Trouble {
 const IN_PLAINTEXT: &str = "connect again and deliver in plaintext";
 
 /// Looks at every target.
-pub(crate) async fn run(args: &cli::Check) -> Result<Status, Failure> {
-    if args.connect.target.is_empty() {
-        return Err(Failure::usage("check needs --target ENDPOINT"));
-    }
+pub(crate) async fn run(args: &cli::Check, configured: Option<Configured>) -> Result<Status, Failure> {
     let observed = enabled!(target: "smtp_forward::dialogue", Level::DEBUG);
-    let plan = plan::of(&args.connect, observed)?;
+    let plan = match configured {
+        Some(configured) => {
+            let plan = configured.plan(observed)?;
+            if args.format == Format::Text {
+                write(&format!("{}\n\n", printable(configured.title())))?;
+            }
+            plan
+        }
+        None if args.connect.target.is_empty() => {
+            return Err(Failure::usage("check needs --target ENDPOINT or --config FILE"));
+        }
+        None => plan::of(&args.connect, observed)?,
+    };
     let targets = plan.targets.clone();
     let client = Client::new(plan).with_transcript(|line| debug!(target: "smtp_forward::dialogue", "{line}"));
     let (mut usable, mut policy) = (0, false);
@@ -71,8 +83,10 @@ pub(crate) async fn run(args: &cli::Check) -> Result<Status, Failure> {
         } else if matches!(probe.error, Some(Error::Tls(_) | Error::Auth(_))) {
             policy = true;
         }
-        print(args.format, index, &finding, &probe)
-            .map_err(|error| Failure::because(Status::Deferred, "standard output", &error))?;
+        write(&match args.format {
+            Format::Json => serde_json::to_string(&finding).map(|line| line + "\n").unwrap_or_default(),
+            Format::Text => text(index, &finding, &probe).unwrap_or_default(),
+        })?;
     }
     Ok(match usable {
         _ if policy => Status::Policy,
@@ -130,6 +144,7 @@ impl<'a> Finding<'a> {
             mechanisms: probe.capabilities.auth_mechanisms().collect(),
             auth,
             send: would(target, probe, others),
+            because: because(target, probe),
             error: probe.error.as_ref().map(|error| Trouble {
                 phase: error.phase().map_or("", Phase::name),
                 kind: error.kind().name(),
@@ -153,6 +168,10 @@ fn would(target: &Target, probe: &Probe, others: bool) -> &'static str {
         Some(Error::Auth(AuthError::Sasl(SaslError::NotConfidential(_)))) => {
             "send no secret in clear, and defer the message"
         }
+        // M45
+        Some(Error::Auth(AuthError::Sasl(SaslError::NothingToForward))) => {
+            "refuse the message with 530: `auth forward` needs a client that submits it, and `send` has none"
+        }
         Some(Error::Auth(_)) => "defer the message: the credentials do not work",
         _ if others => "try the next target",
         // The last target's error decides (M40).
@@ -161,14 +180,25 @@ fn would(target: &Target, probe: &Probe, others: bool) -> &'static str {
     }
 }
 
-fn print(format: Format, index: usize, finding: &Finding<'_>, probe: &Probe) -> std::io::Result<()> {
-    let text = match format {
-        Format::Json => serde_json::to_string(finding)? + "\n",
-        Format::Text => text(index, finding, probe).unwrap_or_default(),
-    };
+/// Why a usable target is used in that way.
+fn because(target: &Target, probe: &Probe) -> Option<&'static str> {
+    let refused = |notice: &Notice| matches!(notice, Notice::StartTlsRefused(_));
+    match target.config.security.mode {
+        _ if falls_back(target, probe) => Some("the TLS handshake fails, and TLS is not required"),
+        _ if !probe.usable => None,
+        TlsMode::Implicit => Some("tls:// is TLS from the first octet"),
+        TlsMode::StartTls if probe.tls.is_some() => Some("the server offers STARTTLS"),
+        TlsMode::StartTls if probe.notices.iter().any(refused) => Some("the server refuses STARTTLS"),
+        TlsMode::StartTls => Some("the server offers no STARTTLS"),
+        TlsMode::Off => Some("STARTTLS is off"),
+    }
+}
+
+/// Writes to standard output.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::because(Status::Deferred, "standard output", &error))
 }
 
 fn text(index: usize, finding: &Finding<'_>, probe: &Probe) -> Result<String, std::fmt::Error> {
@@ -210,6 +240,9 @@ fn text(index: usize, finding: &Finding<'_>, probe: &Probe) -> Result<String, st
     }) {
         row("trouble", &format!("{MIDDLING}{}: {}{MIDDLING:#}", error.kind, printable(&error.detail)))?;
     }
-    row("send would", finding.send)?;
+    match finding.because {
+        Some(why) => row("send would", &format!("{}: {why}", finding.send))?,
+        None => row("send would", finding.send)?,
+    }
     Ok(out)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 
 const EXIT_STATUS: &str = "Exit status: 0 every recipient of every message delivered; 64 usage; 65 message unreadable or unsendable as it is; \
 66 input not found; 69 some recipient rejected; 75 some deferred or uncertain; 76 every target broke the protocol; \
-77 authentication or TLS policy refused; 78 a file named on the command line is unusable.";
+77 authentication or TLS policy refused; 78 the configuration is wrong, or a file named on the command line is unusable.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Log {
@@ -61,12 +61,16 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Forward messages and report what became of each recipient
     ///
+    /// Where to: --target, or --config, or else an embedded capture server on this machine.
+    ///
     /// Reports come in the order of the messages. Ctrl-C (or SIGTERM) takes no new message and finishes those under way; the second one
     /// drops their connections: then their recipients are reported as deferred, or as uncertain where the server may have the message.
     Send(Box<Send>),
     /// Receive messages and store them: a capture server for trying things out and for tests
     Sink(Box<Sink>),
     /// Connect to targets, stop before MAIL, and say what was found
+    ///
+    /// Exit status: 0 all targets usable, 75 some, 69 none, 77 TLS or authentication refused, 78 the configuration is wrong.
     Check(Box<Check>),
     /// Print completions for a shell
     Completions {
@@ -101,15 +105,15 @@ pub(crate) struct Send {
     #[command(flatten)]
     pub(crate) connect: Connect,
     /// Where the embedded capture server stores messages: a Maildir, made if it is not there
-    #[arg(long, value_name = "DIR", default_value = "./captured", conflicts_with = "target")]
+    #[arg(long, value_name = "DIR", default_value = "./captured", conflicts_with = "destination")]
     pub(crate) capture_dir: PathBuf,
-    /// What moves a message on to the next target
-    #[arg(long, value_enum, default_value_t, requires = "target")]
-    pub(crate) failover: Failover,
-    /// Whether content goes by BDAT
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) chunking: Chunking,
-    /// Time for a whole delivery, all attempts together [default: none]
+    /// What moves a message on to the next target [default: the configuration's, else until-usable]
+    #[arg(long, value_enum, requires = "destination")]
+    pub(crate) failover: Option<Failover>,
+    /// Whether content goes by BDAT [default: the configuration's, else auto]
+    #[arg(long, value_enum)]
+    pub(crate) chunking: Option<Chunking>,
+    /// Time for a whole delivery, all attempts together [default: the configuration's, else none]
     #[arg(long, value_name = "DURATION", value_parser = durations::parse, allow_hyphen_values = true, help_heading = "Timeouts")]
     pub(crate) total_timeout: Option<Duration>,
     /// Write the dialogue to FILE, secrets redacted, one line per protocol line, with times
@@ -118,7 +122,8 @@ pub(crate) struct Send {
     /// How the report is written
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// Send up to N messages at a time, over as many connections to a target, each used for many messages
+    /// Send up to N messages at a time, over as many connections to a target, each used for many messages; with --config for as many
+    /// as its connection_reuse says, which is one unless set
     #[arg(long, value_name = "N", default_value = "4")]
     pub(crate) connections: NonZeroU16,
     /// Show no progress bar. There is one only where standard error is a terminal and there are several messages
@@ -131,55 +136,60 @@ pub(crate) struct Send {
 pub(crate) struct Connect {
     /// Where to deliver, can be repeated: tcp://HOST:PORT, tls://HOST:PORT or unix://PATH, tried in order. Default of send: an
     /// embedded capture server
-    #[arg(long, value_name = "ENDPOINT")]
+    #[arg(long, value_name = "ENDPOINT", group = "destination")]
     pub(crate) target: Vec<Endpoint>,
     /// Speak LMTP
-    #[arg(long, requires = "target")]
+    #[arg(long, requires = "destination")]
     pub(crate) lmtp: bool,
-    /// The name in EHLO [default: the machine's name]
+    /// The name in EHLO [default: the configuration's, else the machine's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) hostname: Option<ClientName>,
+
+    /// Take the target and everything about it from FILE, in the configuration language: a block `target.smtp` or `target.lmtp`, or a
+    /// line `deliver_to`. --hostname, --failover, --chunking and the timeouts override what it says; options about TLS and authentication
+    /// have no place beside it
+    #[arg(long, value_name = "FILE", group = "destination", help_heading = "Configuration")]
+    pub(crate) config: Option<PathBuf>,
+    /// The block of this name or alias. Default: where the `deliver_to` line of FILE leads, or else its only block
+    #[arg(long = "use", value_name = "NAME", requires = "config", help_heading = "Configuration")]
+    pub(crate) use_block: Option<String>,
 
     /// STARTTLS on tcp:// targets [default: opportunistic, with --lmtp off]
     #[arg(long, value_enum, help_heading = "TLS")]
     pub(crate) tls: Option<Tls>,
     /// Trust the root certificates in FILE (PEM) in place of the platform's
-    #[arg(long, value_name = "FILE", requires = "target", help_heading = "TLS")]
+    #[arg(long, value_name = "FILE", requires = "destination", help_heading = "TLS")]
     pub(crate) ca: Option<PathBuf>,
     /// The client's certificate (PEM), shown when the server asks for one
-    #[arg(long, value_name = "FILE", requires_all = ["key", "target"], help_heading = "TLS")]
+    #[arg(long, value_name = "FILE", requires_all = ["key", "destination"], help_heading = "TLS")]
     pub(crate) cert: Option<PathBuf>,
     /// Its private key (PEM)
-    #[arg(long, value_name = "FILE", requires_all = ["cert", "target"], help_heading = "TLS")]
+    #[arg(long, value_name = "FILE", requires_all = ["cert", "destination"], help_heading = "TLS")]
     pub(crate) key: Option<PathBuf>,
     /// The name the server's certificate must have [default: the target's host]
-    #[arg(long, value_name = "NAME", requires = "target", help_heading = "TLS")]
+    #[arg(long, value_name = "NAME", requires = "destination", help_heading = "TLS")]
     pub(crate) server_name: Option<String>,
 
-    /// Authenticate by MECH: plain, login, external, or auto for the strongest that fits
-    #[arg(long, value_name = "MECH", requires = "target", help_heading = "Authentication")]
+    /// Authenticate by MECH: plain, login, external, scram-sha-256, cram-md5, xoauth2, oauthbearer, or auto for the strongest that fits.
+    /// auto never takes cram-md5, and needs a password, not a token
+    #[arg(long, value_name = "MECH", requires = "destination", help_heading = "Authentication")]
     pub(crate) auth: Option<String>,
     /// The user; with external, whom to act as
     #[arg(long, value_name = "USER", requires = "auth", help_heading = "Authentication")]
     pub(crate) user: Option<String>,
-    /// The file with the password, alone on its line. Without it: the environment variable SMTP_FORWARD_PASSWORD
+    /// The file with the password, or the token of xoauth2 and oauthbearer, alone on its line. Without it: the environment variable SMTP_FORWARD_PASSWORD
     #[arg(long, value_name = "FILE", requires = "auth", help_heading = "Authentication")]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// Time to look up a target's name and connect to one of its addresses [default: 5m]
+    /// Time to look up a target's name and connect to one of its addresses [default: the configuration's, else 5m]
     #[arg(long, value_name = "DURATION", value_parser = durations::parse, allow_hyphen_values = true, help_heading = "Timeouts")]
     pub(crate) connect_timeout: Option<Duration>,
-    /// Time for the greeting and for each command with its reply [default: 5m]
+    /// Time for the greeting and for each command with its reply [default: the configuration's, else 5m]
     #[arg(long, value_name = "DURATION", value_parser = durations::parse, allow_hyphen_values = true, help_heading = "Timeouts")]
     pub(crate) command_timeout: Option<Duration>,
-    /// Time from the end of the content to the server's answer [default: 12m]
+    /// Time from the end of the content to the server's answer [default: the configuration's, else 12m]
     #[arg(long, value_name = "DURATION", value_parser = durations::parse, allow_hyphen_values = true, help_heading = "Timeouts")]
     pub(crate) submission_timeout: Option<Duration>,
-
-    #[arg(long, hide = true)]
-    pub(crate) config: Option<OsString>,
-    #[arg(long = "use", hide = true)]
-    pub(crate) use_block: Option<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -189,7 +199,9 @@ pub(crate) struct Check {
     /// How the findings are written
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    #[arg(long, hide = true)]
+    /// Read the configuration, say what is wrong with it, and connect to nobody. Files that it names, such as certificates, are not
+    /// looked at
+    #[arg(long, requires = "config", help_heading = "Configuration")]
     pub(crate) syntax: bool,
 }
 
@@ -288,36 +300,43 @@ fn recipient(text: &str) -> Result<ForwardPath, String> {
     text.parse().map_err(|error: smtp_proto::address::AddressError| error.to_string())
 }
 
-fn not_built(what: &str) -> Failure {
-    Failure::usage(format!("{what} is not built yet"))
-}
-
 impl Command {
-    /// Refuses what the final program has and this one does not, rather than ignoring it.
-    pub(crate) fn refuse_unbuilt(&self) -> Result<(), Failure> {
+    /// Refuses what the final program has and this one does not, and what one thing says in two ways, rather than ignoring it.
+    pub(crate) fn refuse(&self) -> Result<(), Failure> {
         match self {
-            Self::Serve { .. } => Err(not_built("the command `serve`")),
-            Self::Send(send) => send.connect.refuse_unbuilt(),
-            Self::Check(check) => {
-                if check.syntax {
-                    return Err(not_built("`--syntax`"));
-                }
-                check.connect.refuse_unbuilt()
-            }
+            Self::Serve { .. } => Err(Failure::usage("the command `serve` is not built yet")),
+            Self::Send(send) => send.connect.refuse_beside_configuration(),
+            Self::Check(check) => check.connect.refuse_beside_configuration(),
             _ => Ok(()),
         }
     }
 }
 
 impl Connect {
-    fn refuse_unbuilt(&self) -> Result<(), Failure> {
-        if self.config.is_some() {
-            return Err(not_built("`--config`"));
+    /// What a configuration says, or leaves out with intent, is not said again on the command line: half of a policy from here and half
+    /// from there is nobody's policy.
+    fn refuse_beside_configuration(&self) -> Result<(), Failure> {
+        if self.config.is_none() {
+            return Ok(());
         }
-        if self.use_block.is_some() {
-            return Err(not_built("`--use`"));
+        let options = [
+            (self.lmtp, "--lmtp", "target.lmtp"),
+            (self.tls.is_some(), "--tls", "attempt_starttls or require_tls"),
+            (self.ca.is_some(), "--ca", "tls_client { root_ca FILE }"),
+            (self.cert.is_some(), "--cert", "tls_client { cert FILE }"),
+            (self.key.is_some(), "--key", "tls_client { key FILE }"),
+            (self.server_name.is_some(), "--server-name", "server_name"),
+            (self.auth.is_some(), "--auth", "auth"),
+        ];
+        let given: Vec<_> = options
+            .into_iter()
+            .filter(|(given, ..)| *given)
+            .map(|(_, option, directive)| format!("in place of {option} write {directive} in the file"))
+            .collect();
+        if given.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Err(Failure::usage(format!("--config says all about TLS and authentication: {}", given.join("; "))))
     }
 }
 
@@ -337,8 +356,8 @@ mod tests {
         for name in ["send", "check"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            for switch in ["--config", "--use ", "--use <", "--syntax", "scram", "xoauth2"] {
-                assert!(!help.contains(switch), "{name} {switch}");
+            for mechanism in smtp_proto::sasl::Mechanism::ALL {
+                assert!(help.contains(&mechanism.name().to_lowercase()), "{name} {mechanism}");
             }
         }
         assert!(!Cli::command().render_long_help().to_string().contains("  serve "));

@@ -2,6 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
+use smtp_config::diagnostic::Diagnostics;
 use smtp_proto::{
     Disposition, Error, Report,
     error::{Kind, Unsendable},
@@ -27,7 +28,7 @@ pub(crate) enum Status {
     NotFound,
     /// The command line makes no sense.
     Usage,
-    /// A file that the command line names makes no sense.
+    /// The configuration, or another file that the command line names, makes no sense.
     Config,
 }
 
@@ -104,16 +105,36 @@ impl From<Status> for ExitCode {
     }
 }
 
-/// What ends the whole run, or spoils one input: a status and a line for the user.
+/// What ends the whole run, or spoils one input: a status and a line for the user, or all that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
-    message: String,
+    said: Said,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Said {
+    Line(String),
+    /// Lines with colours.
+    Rendered(String),
 }
 
 impl Failure {
     pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, said: Said::Line(message.into()) }
+    }
+
+    /// A configuration that cannot be used.
+    pub(crate) fn diagnosed(diagnostics: &Diagnostics) -> Self {
+        Self { status: Status::Config, said: Said::Rendered(diagnostics.render(true)) }
+    }
+
+    /// All that is wrong with the configuration, with colours, if that is what it is about.
+    pub(crate) fn rendered(&self) -> Option<&str> {
+        match &self.said {
+            Said::Line(_) => None,
+            Said::Rendered(text) => Some(text),
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -132,7 +153,9 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match &self.said {
+            Said::Line(text) | Said::Rendered(text) => f.write_str(text),
+        }
     }
 }
 

@@ -10,13 +10,14 @@ use crate::{
     progress,
 };
 
-/// Starts it, once.
-pub(crate) fn start(options: &cli::Log) -> Result<(), Failure> {
+/// Starts it, once. `debug`: the configuration wants everything logged, dialogues included (M7).
+pub(crate) fn start(options: &cli::Log, debug: bool) -> Result<(), Failure> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.is_empty() => {
             EnvFilter::try_new(&directives).map_err(|error| Failure::usage(format!("RUST_LOG: {error}")))?
         }
         _ => EnvFilter::new(match options.verbose {
+            _ if debug => "warn,smtp_forward=debug",
             0 => "warn",
             1 => "warn,smtp_forward=info",
             _ => "warn,smtp_forward=debug",

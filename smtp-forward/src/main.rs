@@ -8,6 +8,7 @@ mod capture;
 mod certificates;
 mod check;
 mod cli;
+mod configuration;
 mod durations;
 mod envelope;
 mod exit;
@@ -33,6 +34,7 @@ use clap::{CommandFactory as _, Parser as _, error::ContextValue};
 
 use crate::{
     cli::{Cli, Command},
+    configuration::Configured,
     exit::{Failure, Status},
 };
 
@@ -71,12 +73,19 @@ fn escaped(mut error: clap::Error) -> clap::Error {
 }
 
 fn run(cli: &Cli) -> Result<Status, Failure> {
-    cli.command.refuse_unbuilt()?;
-    logging::start(&cli.log)?;
+    cli.command.refuse()?;
+    // Before there are logs: the configuration says how much of them.
+    let configured = match &cli.command {
+        Command::Check(args) if args.syntax => return configuration::syntax(args),
+        Command::Send(args) => Configured::read(&args.connect)?,
+        Command::Check(args) => Configured::read(&args.connect)?,
+        _ => None,
+    };
+    logging::start(&cli.log, configured.as_ref().is_some_and(Configured::is_verbose))?;
     match &cli.command {
-        Command::Send(args) => block_on(send::run(args)),
+        Command::Send(args) => block_on(send::run(args, configured)),
         Command::Sink(args) => block_on(sink::run(args)),
-        Command::Check(args) => block_on(check::run(args)),
+        Command::Check(args) => block_on(check::run(args, configured)),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "smtp-forward", &mut out);

@@ -20,8 +20,8 @@ use crate::{
 /// The variable the password can be in.
 const PASSWORD_VARIABLE: &str = "SMTP_FORWARD_PASSWORD";
 
-/// Mechanisms of the program's contract that are still to come.
-const LATER: [&str; 4] = ["xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"];
+/// What `--auth` takes.
+const MECHANISMS: &str = "plain, login, external, scram-sha-256, cram-md5, xoauth2, oauthbearer or auto";
 
 /// The plan for the targets of the command line.
 pub(crate) fn of(connect: &cli::Connect, transcript: bool) -> Result<Plan, Failure> {
@@ -58,24 +58,30 @@ pub(crate) fn of_embedded(
     build(vec![endpoint], &config)
 }
 
-/// How far failures move on, as the core calls it.
-pub(crate) const fn failover(choice: cli::Failover) -> Failover {
-    match choice {
-        cli::Failover::UntilUsable => Failover::UntilUsable,
-        cli::Failover::UntilDecided => Failover::UntilDecided,
+impl From<cli::Failover> for Failover {
+    fn from(choice: cli::Failover) -> Self {
+        match choice {
+            cli::Failover::UntilUsable => Self::UntilUsable,
+            cli::Failover::UntilDecided => Self::UntilDecided,
+        }
     }
 }
 
-/// The plan with content sent like that, as the core calls it.
-pub(crate) fn with_chunking(mut plan: Plan, choice: cli::Chunking) -> Plan {
-    for target in &mut plan.targets {
-        Arc::make_mut(&mut target.config).chunking = match choice {
-            cli::Chunking::Auto => Chunking::Auto,
-            cli::Chunking::Yes => Chunking::Yes,
-            cli::Chunking::No => Chunking::No,
-        };
+impl From<cli::Chunking> for Chunking {
+    fn from(choice: cli::Chunking) -> Self {
+        match choice {
+            cli::Chunking::Auto => Self::Auto,
+            cli::Chunking::Yes => Self::Yes,
+            cli::Chunking::No => Self::No,
+        }
     }
-    plan
+}
+
+/// Changes what all targets have in common.
+pub(crate) fn for_each_target(plan: &mut Plan, mut change: impl FnMut(&mut Config)) {
+    for target in &mut plan.targets {
+        change(Arc::make_mut(&mut target.config));
+    }
 }
 
 /// What the option says, or what it defaults to (M10).
@@ -154,25 +160,28 @@ fn trusting_nobody() -> Result<Arc<ClientConfig>, Failure> {
 fn auth(connect: &cli::Connect) -> Result<AuthPolicy, Failure> {
     let Some(name) = &connect.auth else { return Ok(AuthPolicy::Off) };
     let lower = name.to_ascii_lowercase();
-    if LATER.contains(&lower.as_str()) {
-        return Err(Failure::usage(format!(
-            "--auth {lower} is not built yet; use plain, login, external or auto"
-        )));
-    }
     if lower == "auto" {
         // A certificate alone can say who we are.
         let credentials = if connect.user.is_none() && connect.cert.is_some() {
             external(connect)?
         } else {
-            account(connect)?
+            password(connect)?
         };
         return Ok(AuthPolicy::Auto(credentials));
     }
     match Mechanism::from_name(&lower) {
         Some(Mechanism::External) => Ok(AuthPolicy::Mechanism(Mechanism::External, external(connect)?)),
-        Some(mechanism) => Ok(AuthPolicy::Mechanism(mechanism, account(connect)?)),
-        None => Err(Failure::usage(format!("--auth {name:?}: unknown; use plain, login, external or auto"))),
+        Some(mechanism @ (Mechanism::XOAuth2 | Mechanism::OAuthBearer)) => {
+            let (user, token) = account(connect)?;
+            Ok(AuthPolicy::Mechanism(mechanism, Credentials::Token { user, token }))
+        }
+        Some(mechanism) => Ok(AuthPolicy::Mechanism(mechanism, password(connect)?)),
+        None => Err(Failure::usage(format!("--auth {name:?}: unknown; use {MECHANISMS}"))),
     }
+}
+
+fn password(connect: &cli::Connect) -> Result<Credentials, Failure> {
+    account(connect).map(|(user, password)| Credentials::Password { user, password })
 }
 
 fn external(connect: &cli::Connect) -> Result<Credentials, Failure> {
@@ -182,9 +191,10 @@ fn external(connect: &cli::Connect) -> Result<Credentials, Failure> {
     Ok(Credentials::External { identity: connect.user.clone().unwrap_or_default() })
 }
 
-fn account(connect: &cli::Connect) -> Result<Credentials, Failure> {
+/// The user with the password, or with the token.
+fn account(connect: &cli::Connect) -> Result<(String, Secret), Failure> {
     let user = connect.user.clone().ok_or_else(|| Failure::usage("--auth needs --user"))?;
-    let password = match &connect.password_file {
+    let secret = match &connect.password_file {
         Some(file) => files::password("--password-file", file)?,
         None => {
             use std::os::unix::ffi::OsStringExt as _;
@@ -195,7 +205,7 @@ fn account(connect: &cli::Connect) -> Result<Credentials, Failure> {
             Secret::from(value.ok_or_else(missing)?.into_vec())
         }
     };
-    Ok(Credentials::Password { user, password })
+    Ok((user, secret))
 }
 
 #[cfg(test)]
@@ -205,10 +215,39 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn secrets_in_clear(options: &[&str]) -> bool {
+    fn connect(options: &[&str]) -> cli::Connect {
         let words = ["smtp-forward", "send", "--target", "tcp://192.0.2.1:24"].iter().chain(options);
         let Command::Send(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
-        base(&args.connect, false).unwrap().security.secrets_in_clear
+        args.connect
+    }
+
+    fn secrets_in_clear(options: &[&str]) -> bool {
+        base(&connect(options), false).unwrap().security.secrets_in_clear
+    }
+
+    #[test]
+    fn every_mechanism_has_its_name_and_its_kind_of_credentials() {
+        // D30
+        let file = files::temporary("secret", "", b"hunter2\nrest").unwrap();
+        let file = file.path().to_str().unwrap();
+        let password = || Credentials::Password { user: "ann".into(), password: "hunter2".into() };
+        let token = || Credentials::Token { user: "ann".into(), token: "hunter2".into() };
+        for (name, policy) in [
+            ("plain", AuthPolicy::Mechanism(Mechanism::Plain, password())),
+            ("LOGIN", AuthPolicy::Mechanism(Mechanism::Login, password())),
+            ("scram-sha-256", AuthPolicy::Mechanism(Mechanism::ScramSha256, password())),
+            ("cram-md5", AuthPolicy::Mechanism(Mechanism::CramMd5, password())),
+            ("xoauth2", AuthPolicy::Mechanism(Mechanism::XOAuth2, token())),
+            ("oauthbearer", AuthPolicy::Mechanism(Mechanism::OAuthBearer, token())),
+            ("auto", AuthPolicy::Auto(password())),
+        ] {
+            let options = connect(&["--auth", name, "--user", "ann", "--password-file", file]);
+            assert_eq!(auth(&options).unwrap(), policy, "{name}");
+            assert!(MECHANISMS.contains(&name.to_lowercase()));
+        }
+        for mechanism in Mechanism::ALL {
+            assert!(MECHANISMS.contains(&mechanism.name().to_lowercase()), "{mechanism} is not told of");
+        }
     }
 
     #[test]

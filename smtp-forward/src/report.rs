@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use smtp_config::diagnostic::Diagnostics;
 use smtp_proto::{
     Attempt, Error, Outcome, Report,
     address::{ForwardPath, ReversePath},
@@ -187,7 +188,18 @@ impl Printer {
 
 /// An error for the user, on standard error.
 pub(crate) fn complain(failure: &Failure) {
-    say(format_args!("{BAD}error:{BAD:#} {}", printable(&failure.to_string())));
+    match failure.rendered() {
+        Some(text) => say(format_args!("{}", text.trim_end_matches('\n'))),
+        None => say(format_args!("{BAD}error:{BAD:#} {}", printable(&failure.to_string()))),
+    }
+}
+
+/// What is wrong or doubtful about a configuration, on standard error.
+pub(crate) fn diagnose(diagnostics: &Diagnostics) {
+    if !diagnostics.is_empty() {
+        // The stream takes the colours out where they are not wanted.
+        say(format_args!("{}", diagnostics.render(true).trim_end_matches('\n')));
+    }
 }
 
 /// A line on standard error. Where nobody reads that, there is nobody to tell.

@@ -3,12 +3,14 @@
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use smtp_client_tokio::Client;
-use smtp_proto::{Disposition, Notice, Plan, Report, pool::Limits};
+use smtp_config::settings::Auth;
+use smtp_proto::{Disposition, Notice, Plan, Report};
 use tracing::{Level, enabled, info, warn};
 
 use crate::{
     capture::Capture,
     cli,
+    configuration::Configured,
     exit::{Failure, Status},
     input::Inputs,
     plan,
@@ -28,7 +30,7 @@ use message::Sending;
 const DIALOGUE: &str = "smtp_forward::dialogue";
 
 /// Sends everything, some messages at a time.
-pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
+pub(crate) async fn run(args: &cli::Send, configured: Option<Configured>) -> Result<Status, Failure> {
     if args.messages.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         // The second one would be an empty message.
         return Err(Failure::usage("standard input can be read only once: name - once"));
@@ -43,10 +45,10 @@ pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
         None => None,
     };
     let observed = transcript.is_some() || enabled!(target: DIALOGUE, Level::DEBUG);
-    let (plan, capture) = plan(args, observed).await?;
+    let (plan, capture) = plan(args, configured, observed).await?;
     let inputs = Inputs::find(&args.messages, args.input);
     let several = inputs.total().messages.is_none_or(|messages| messages > 1);
-    let plan = tuned(args, plan, several);
+    let plan = shared(args, plan, several);
     let sending = Arc::new(Sending {
         client: Client::new(plan),
         from: args.from.clone(),
@@ -73,25 +75,50 @@ pub(crate) async fn run(args: &cli::Send) -> Result<Status, Failure> {
     Ok(status)
 }
 
-/// The plan of the command line, or that for the embedded server, which is started.
-async fn plan(args: &cli::Send, observed: bool) -> Result<(Plan, Option<Capture>), Failure> {
-    if !args.connect.target.is_empty() {
-        return Ok((plan::of(&args.connect, observed)?, None));
+/// The plan of the configuration or of the command line, or that for the embedded server, which is started.
+async fn plan(
+    args: &cli::Send,
+    configured: Option<Configured>,
+    observed: bool,
+) -> Result<(Plan, Option<Capture>), Failure> {
+    if let Some(mut configured) = configured {
+        let settings = configured.settings();
+        settings.failover = args.failover.map_or(settings.failover, Into::into);
+        settings.chunking = args.chunking.map_or(settings.chunking, Into::into);
+        settings.total_timeout = args.total_timeout.unwrap_or(settings.total_timeout);
+        if settings.auth == Auth::Forward {
+            // M45: nobody submits anything here.
+            warn!(
+                "`auth forward`: there is no submitting client here whose credentials could be passed on, so every message is refused \
+                 with 530; use `auth plain`"
+            );
+        }
+        return Ok((configured.plan(observed)?, None));
     }
-    let capture = Capture::start(&args.capture_dir).await?;
-    let endpoint = capture.endpoint.clone();
-    let plan = plan::of_embedded(&args.connect, observed, endpoint, crate::capture::NAME, &capture.ca_pem)?;
-    Ok((plan, Some(capture)))
-}
-
-fn tuned(args: &cli::Send, plan: Plan, several: bool) -> Plan {
-    // The only message's QUIT rides behind its content.
-    let limits = several.then(|| Limits::connections(args.connections.get().into()));
-    let mut plan = plan::with_chunking(plan, args.chunking)
-        .with_failover(plan::failover(args.failover))
-        .with_reuse(limits);
+    let (mut plan, capture) = if args.connect.target.is_empty() {
+        let capture = Capture::start(&args.capture_dir).await?;
+        let endpoint = capture.endpoint.clone();
+        let ca = &capture.ca_pem;
+        let plan = plan::of_embedded(&args.connect, observed, endpoint, crate::capture::NAME, ca)?;
+        (plan, Some(capture))
+    } else {
+        (plan::of(&args.connect, observed)?, None)
+    };
+    plan.failover = args.failover.unwrap_or_default().into();
+    let chunking = args.chunking.unwrap_or_default();
+    plan::for_each_target(&mut plan, |config| config.chunking = chunking.into());
     // D11: zero is the default, and the default is none.
     plan.total_timeout = args.total_timeout.filter(|limit| !limit.is_zero());
+    Ok((plan, capture))
+}
+
+/// The plan with its connections kept as far as there is something to keep them for, and no more of them than messages at a time.
+fn shared(args: &cli::Send, mut plan: Plan, several: bool) -> Plan {
+    // The only message's QUIT rides behind its content.
+    plan.reuse = plan.reuse.filter(|_| several);
+    if let Some(limits) = &mut plan.reuse {
+        limits.connections = args.connections.get().into();
+    }
     plan
 }
 

@@ -1,23 +1,23 @@
 //! The loop without a runtime: `cargo run --example blocking -- tcp://127.0.0.1:25 alice@example.org bob@example.net message.eml`
-#![allow(clippy::disallowed_types, reason = "the core has no socket; what drives it has")]
-#![allow(clippy::disallowed_methods, reason = "nor has it a clock")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a driver has sockets and a clock")]
 
 use std::io::{self, ErrorKind::*, Read, Seek, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use smtp_proto::{Action, Config, Delivery, Envelope, Peer, Plan, Report, ResolveError, address::Mailbox};
+use smtp_proto::address::Mailbox;
+use smtp_proto::{Action, Config, Delivery, Envelope, Peer, Plan, Random, Report, ResolveError};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [target, from, to, path] = arguments.as_slice() else {
         return Err("usage: blocking TARGET FROM TO FILE".into());
     };
-    let plan = Plan::new([target.parse()?], &Config::new("localhost".parse()?))?;
+    let random = Random::new(|octets| Ok(getrandom::fill(octets)?));
+    let plan = Plan::new([target.parse()?], &Config::new("localhost".parse()?))?.with_random(&random);
     let envelope = Envelope::new(from.parse::<Mailbox>()?.into(), vec![to.parse::<Mailbox>()?.into()]);
-    for recipient in send(plan, envelope, std::fs::File::open(path)?)?.recipients {
-        println!("{}: {}", recipient.recipient.path, recipient.disposition.name());
-    }
+    let report = send(plan, envelope, std::fs::File::open(path)?)?;
+    report.recipients.iter().for_each(|it| println!("{}: {}", it.recipient.path, it.disposition.name()));
     Ok(())
 }
 

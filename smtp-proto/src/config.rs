@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, pki_types::ServerName};
 
-use crate::{address::ClientName, body::LineBreaks, sasl::AuthPolicy, timer::Timeouts};
+use crate::{Random, address::ClientName, body::LineBreaks, sasl::AuthPolicy, timer::Timeouts};
 
 /// SMTP or LMTP: the same machine with another hello and one final reply per accepted recipient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,6 +81,9 @@ pub struct Config {
     pub security: Security,
     /// Authentication.
     pub auth: AuthPolicy,
+    /// What nonces are made of. SCRAM cannot do without; the runtimes' clients see to it ([`Plan::with_random`](
+    /// crate::Plan::with_random)).
+    pub random: Option<Random>,
     /// Deadlines.
     pub timeouts: Timeouts,
     /// Line ends, NUL and long lines in content.
@@ -108,6 +111,7 @@ impl Config {
             client_name,
             security: Security::default(),
             auth: AuthPolicy::Off,
+            random: None,
             timeouts: Timeouts::DEFAULT,
             line_breaks: LineBreaks::default(),
             eight_bit_body: EightBit::Strict,
@@ -130,4 +134,6 @@ pub struct Link {
     pub after_tls_failure: bool,
     /// The submitting client's own credentials, for `auth forward` (M45).
     pub forwarded: Option<crate::sasl::Credentials>,
+    /// The name or address and the port by which the server is known, for OAUTHBEARER, which tells them (R130).
+    pub server: Option<(String, u16)>,
 }

@@ -64,6 +64,10 @@ pub enum Action {
 /// The least time an address gets before the next one is tried.
 const LEAST_PER_ADDRESS: Duration = Duration::from_secs(2);
 
+/// A connection that was idle for no longer is taken to be alive, and may get a message whole in one flight; from any other, a sign of life
+/// is awaited first.
+const FRESH: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 enum State {
     Acquiring,
@@ -349,7 +353,10 @@ impl Delivery {
             return;
         }
         let Some(idle) = kept else { return self.open(now) };
-        let Idle { connection, peer, fell_back_to_plaintext, opened, messages, .. } = *idle;
+        let Idle { mut connection, peer, fell_back_to_plaintext, opened, since, messages, .. } = *idle;
+        if now.saturating_duration_since(since) > FRESH {
+            connection.expect_stale();
+        }
         self.peer = peer;
         self.after_tls_failure = false;
         self.opened = opened;
@@ -402,6 +409,7 @@ impl Delivery {
             local: self.peer.as_ref().is_some_and(Peer::is_local),
             after_tls_failure: self.after_tls_failure,
             forwarded: self.forwarded.clone(),
+            server: target.endpoint.host().map(str::to_owned).zip(target.endpoint.port()),
         };
         self.push_attempt(Phase::Greeting, None);
         if self.replaced {

@@ -173,6 +173,8 @@ pub(crate) struct Engine {
     reset_due: bool,
     /// The connection was idle and may be dead: no content until the server has said something.
     doubted: bool,
+    /// How many octets had been handed out when it was idle last.
+    rested: Option<u64>,
 
     timer: Timer,
     timer_serial: u64,
@@ -218,6 +220,7 @@ impl Engine {
             next_id: 0,
             reset_due: false,
             doubted: false,
+            rested: None,
             timer: Timer::default(),
             timer_serial: 0,
             turns: 0,
@@ -321,8 +324,9 @@ impl Engine {
             && self.sent == self.queued
     }
 
-    /// Lets go of what is allocated for traffic.
+    /// There is nothing to do until the next message: lets go of what is allocated for traffic.
     pub(crate) fn rest(&mut self) {
+        self.rested = Some(self.given);
         self.out.shrink_to_fit();
         self.expected.shrink_to_fit();
         self.transactions.shrink_to_fit();

@@ -63,16 +63,22 @@ pub enum TlsError {
 #[non_exhaustive]
 pub enum AuthError {
     /// The server refused the credentials (R107).
-    #[error("the server refused the credentials: {reply}")]
+    #[error("the server refused the credentials: {reply}{}", of_challenge(.complaint))]
     Refused {
         /// Its reply.
         reply: Reply,
         /// They were the submitting client's own (`auth forward`), so the verdict is for that client (D20).
         forwarded: bool,
+        /// What it said against them in a challenge before, by OAUTHBEARER or XOAUTH2: a plain word such as `invalid_token` (R131).
+        complaint: Option<Arc<str>>,
     },
     /// Could not begin or go on: mechanism missing, secret not confidential, nothing to forward, bad challenge.
     #[error("authentication failed")]
     Sasl(#[from] SaslError),
+}
+
+fn of_challenge(complaint: &Option<Arc<str>>) -> String {
+    complaint.as_ref().map(|word| format!(" ({word})")).unwrap_or_default()
 }
 
 /// The message cannot be sent as it is to this server; made here, nothing of it was sent or its content was cut off without end mark.
@@ -335,7 +341,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Status {
         if let Self::Refused { reply, .. }
-        | Self::Auth(AuthError::Refused { reply, forwarded: true })
+        | Self::Auth(AuthError::Refused { reply, forwarded: true, .. })
         | Self::Peer(PeerError::UnexpectedCode { reply, .. }) = self
             && matches!(reply.severity(), Severity::Transient | Severity::Permanent)
         {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
+    Random,
     config::{Config, Protocol, TlsMode},
     endpoint::{Endpoint, HostError},
     policy::Failover,
@@ -149,6 +150,16 @@ impl Plan {
     #[must_use]
     pub const fn with_reuse(mut self, limits: Option<Limits>) -> Self {
         self.reuse = limits;
+        self
+    }
+
+    /// Gives every target that has none a source of randomness ([`Config::random`]). The clients of the runtimes do so with the
+    /// operating system's.
+    #[must_use]
+    pub fn with_random(mut self, random: &Random) -> Self {
+        for target in self.targets.iter_mut().filter(|target| target.config.random.is_none()) {
+            Arc::make_mut(&mut target.config).random = Some(random.clone());
+        }
         self
     }
 }

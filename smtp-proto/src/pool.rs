@@ -220,9 +220,14 @@ impl<T> Pool<T> {
         if let Some((target, grant)) = self.granted.remove(&ticket) {
             self.served.retain(|served| *served != ticket);
             let lane = self.lanes.entry(target).or_default();
-            lane.gone();
-            if let Grant::Kept(idle, transport) = grant {
-                lane.put(idle, transport);
+            match grant {
+                // Nothing is kept any more, so it goes, and counts until it is gone.
+                Grant::Kept(idle, transport) if self.closed => self.goodbyes.push_back((idle, transport)),
+                Grant::Kept(idle, transport) => {
+                    lane.gone();
+                    lane.put(idle, transport);
+                }
+                Grant::Fresh => lane.gone(),
             }
             return self.serve(now, target);
         }

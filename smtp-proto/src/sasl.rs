@@ -6,19 +6,23 @@
 //!
 //! # To add a mechanism
 //! Write `sasl/name.rs` with a `begin(&Credentials, …) -> Result<Begun, SaslError>` that checks the credentials,
-//! makes the initial response if the mechanism has one, and boxes its `Steps` for the rest. Add the variant to
+//! takes what else it needs of the `Context`, makes the initial response if the mechanism has one, and boxes its `Steps` for the rest. Add the variant to
 //! [`Mechanism`]; the compiler then points out each table that wants a row, and [`Mechanism::ALL`] its rank. Data
 //! that the server sends last (SCRAM's signature) is one more challenge with an empty answer (R106); whether the
 //! mechanism is content with it shows in `Steps::finish` (R124).
 
+mod cram_md5;
 mod error;
 mod external;
+mod gs2;
 mod login;
+mod oauth;
 mod plain;
 mod policy;
 mod prepare;
+mod scram;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,8 +31,7 @@ use zeroize::Zeroizing;
 pub use error::{Field, SaslError};
 pub use policy::{AuthPolicy, select};
 
-use crate::Secret;
-use crate::secret::Confidential;
+use crate::{Random, Secret, secret::Confidential};
 
 /// Challenges answered before the exchange is given up (N38, R111, D35).
 const MAX_CHALLENGES: usize = 16;
@@ -53,7 +56,7 @@ pub enum Credentials {
         /// The password, not empty. UTF-8 for every mechanism but LOGIN, which sends it as it is.
         password: Secret,
     },
-    /// A user and a password, to act as somebody else (RFC 4422 §3.4.1). LOGIN cannot.
+    /// A user and a password, to act as somebody else (RFC 4422 §3.4.1). LOGIN and CRAM-MD5 cannot.
     Delegated {
         /// The authorization identity: whom to act as. Empty is the same as [`Credentials::Password`].
         identity: String,
@@ -67,6 +70,13 @@ pub enum Credentials {
         /// The authorization identity, or empty for the one the server derives from the certificate (R118).
         identity: String,
     },
+    /// A bearer token that somebody else has issued (RFC 6750), for OAUTHBEARER and XOAUTH2.
+    Token {
+        /// Whose mail it is about. Empty for whom the token says, which XOAUTH2 cannot.
+        user: String,
+        /// The token, printable ASCII without blanks, not empty.
+        token: Secret,
+    },
 }
 
 impl Credentials {
@@ -74,7 +84,7 @@ impl Credentials {
         match self {
             Self::Password { user, password } => Some(Account { identity: "", user, password }),
             Self::Delegated { identity, user, password } => Some(Account { identity, user, password }),
-            Self::External { .. } => None,
+            Self::External { .. } | Self::Token { .. } => None,
         }
     }
 }
@@ -85,6 +95,7 @@ impl fmt::Debug for Credentials {
             Self::Password { .. } => "Password",
             Self::Delegated { .. } => "Delegated",
             Self::External { .. } => "External",
+            Self::Token { .. } => "Token",
         };
         f.debug_struct(kind).finish_non_exhaustive()
     }
@@ -107,11 +118,31 @@ pub enum Mechanism {
     Login,
     /// RFC 4422 appendix A.
     External,
+    /// RFC 5802 with RFC 7677, without channel binding.
+    ScramSha256,
+    /// RFC 2195, for servers that have nothing else and no TLS. [`AuthPolicy::Auto`] never takes it.
+    CramMd5,
+    /// RFC 7628.
+    OAuthBearer,
+    /// What two large vendors had before OAUTHBEARER.
+    XOAuth2,
 }
 
 impl Mechanism {
     /// Every mechanism, strongest first: the order in which [`AuthPolicy::Auto`] prefers them (R134).
-    pub const ALL: [Self; 3] = [Self::External, Self::Plain, Self::Login];
+    ///
+    /// SCRAM alone keeps the password from the server as well, and finds out whether the server knows it. CRAM-MD5 comes last, behind
+    /// what reveals the password: that is, after all, only done over verified TLS, while a CRAM-MD5 answer can be guessed at by whoever
+    /// reads it, or asks for it, and its servers keep passwords as they are. `Auto` does without it.
+    pub const ALL: [Self; 7] = [
+        Self::External,
+        Self::ScramSha256,
+        Self::OAuthBearer,
+        Self::XOAuth2,
+        Self::Plain,
+        Self::Login,
+        Self::CramMd5,
+    ];
 
     /// The name in the AUTH command and the EHLO reply: 1 to 20 of `A-Z 0-9 - _` (R115, N26).
     #[must_use]
@@ -120,6 +151,10 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::External => "EXTERNAL",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::CramMd5 => "CRAM-MD5",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::XOAuth2 => "XOAUTH2",
         }
     }
 
@@ -133,8 +168,8 @@ impl Mechanism {
     #[must_use]
     pub const fn reveals_secret(self) -> bool {
         match self {
-            Self::Plain | Self::Login => true,
-            Self::External => false,
+            Self::Plain | Self::Login | Self::OAuthBearer | Self::XOAuth2 => true,
+            Self::External | Self::ScramSha256 | Self::CramMd5 => false,
         }
     }
 
@@ -142,18 +177,22 @@ impl Mechanism {
     #[must_use]
     pub fn accepts(self, credentials: &Credentials) -> bool {
         match self {
-            Self::Plain => credentials.account().is_some(),
-            Self::Login => credentials.account().is_some_and(|account| account.identity.is_empty()),
+            Self::Plain | Self::ScramSha256 => credentials.account().is_some(),
+            Self::Login | Self::CramMd5 => {
+                credentials.account().is_some_and(|account| account.identity.is_empty())
+            }
             Self::External => matches!(credentials, Credentials::External { .. }),
+            Self::OAuthBearer | Self::XOAuth2 => matches!(credentials, Credentials::Token { .. }),
         }
     }
 
     /// The credentials it takes, in words.
     const fn needs(self) -> &'static str {
         match self {
-            Self::Plain => "a user name and a password",
-            Self::Login => "a user name and a password, and no other identity to act as",
+            Self::Plain | Self::ScramSha256 => "a user name and a password",
+            Self::Login | Self::CramMd5 => "a user name and a password, and no other identity to act as",
             Self::External => "a TLS client certificate and at most an identity to act as",
+            Self::OAuthBearer | Self::XOAuth2 => "a user name and a token",
         }
     }
 }
@@ -167,7 +206,7 @@ impl fmt::Display for Mechanism {
 /// One exchange in progress: the server's octets in, the client's out.
 ///
 /// The engine makes one after [`select`], from credentials and, if the mechanism [reveals them](
-/// Mechanism::reveals_secret), the proof that the connection is confidential (D4). It asks for the
+/// Mechanism::reveals_secret), the proof that the connection is confidential (D4), and from randomness if it needs some. It asks for the
 /// [initial response](Self::initial_response), [answers](Self::respond) each 334, and at the 235 asks whether the
 /// mechanism is [through](Self::finish). An error from `respond` means: cancel with `*` (R104), and it stays.
 ///
@@ -189,6 +228,22 @@ trait Steps: Send + Sync {
 
     /// Whether the server may report success now (R124).
     fn finish(&self) -> Result<(), SaslError>;
+
+    /// The server's word for why it does not like the credentials, if the mechanism has one (R131).
+    fn complaint(&self) -> Option<Arc<str>> {
+        None
+    }
+}
+
+/// What a mechanism may need besides credentials.
+#[derive(Debug, Default)]
+pub(crate) struct Context<'a> {
+    /// The proof that a secret may be sent (D4).
+    pub(crate) witness: Option<Confidential>,
+    /// What a nonce is made of.
+    pub(crate) random: Option<&'a Random>,
+    /// The name and port by which the server is known.
+    pub(crate) server: Option<(&'a str, u16)>,
 }
 
 /// What a mechanism starts with.
@@ -214,13 +269,14 @@ impl Exchange {
     /// Checks the credentials and makes ready; nothing goes out by this.
     ///
     /// # Errors
-    /// [`SaslError::NotConfidential`] without a `witness` for a mechanism that [reveals its secret](
-    /// Mechanism::reveals_secret) (D4), and what is wrong with the credentials (R116, R117).
+    /// [`SaslError::NotConfidential`] without a witness for a mechanism that [reveals its secret](
+    /// Mechanism::reveals_secret) (D4), [`SaslError::NoRandomness`], and what is wrong with the credentials (R116, R117).
     pub(crate) fn new(
         mechanism: Mechanism,
         credentials: &Credentials,
-        witness: Option<Confidential>,
+        context: Context<'_>,
     ) -> Result<Self, SaslError> {
+        let Context { witness, random, server } = context;
         if mechanism.reveals_secret() && witness.is_none() {
             return Err(SaslError::NotConfidential(mechanism));
         }
@@ -228,6 +284,10 @@ impl Exchange {
             Mechanism::Plain => plain::begin(credentials),
             Mechanism::Login => login::begin(credentials),
             Mechanism::External => external::begin(credentials),
+            Mechanism::ScramSha256 => scram::begin(credentials, random),
+            Mechanism::CramMd5 => cram_md5::begin(credentials),
+            Mechanism::OAuthBearer => oauth::bearer(credentials, server),
+            Mechanism::XOAuth2 => oauth::xoauth2(credentials),
         }?;
         let initial = initial.map(|initial| fit(mechanism, initial)).transpose()?;
         Ok(Self { mechanism, initial, handed_out: false, challenges: 0, failure: None, steps })
@@ -278,6 +338,12 @@ impl Exchange {
             return Err(SaslError::Incomplete(self.mechanism)); // nothing of it was ever sent
         }
         self.steps.finish()
+    }
+
+    /// The server's word for why it refused, where it said so in a challenge: a plain word such as `invalid_token` (R131).
+    #[must_use]
+    pub fn complaint(&self) -> Option<Arc<str>> {
+        self.steps.complaint()
     }
 
     fn answer(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {

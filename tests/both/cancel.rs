@@ -38,7 +38,8 @@ impl<'a> Case<'a> {
     fn new(time: &Time, transcript: &'a Transcript) -> Self {
         let (log, recovered) = (Log::default(), Arc::new(AtomicBool::new(false)));
         // A handshake is long; its pieces are not what is of interest.
-        let piece = if in_clear(transcript) { 5 } else { 300 };
+        let least = if in_clear(transcript) { 5 } else { 300 };
+        let piece = transcript.messages.iter().map(piece).fold(least, usize::max);
         let far = Far::in_pieces(piece, piece, {
             let (transcript, log, recovered) = (transcript.clone(), log.clone(), Arc::clone(&recovered));
             move |index, _| answer(&transcript, &log, index, recovered.load(Ordering::SeqCst))
@@ -114,7 +115,16 @@ fn in_clear(transcript: &Transcript) -> bool {
 }
 
 pub(super) fn source(message: &Message) -> super::super::Message {
-    if message.known { bytes(&message.body) } else { reader(Trickle::new(&message.body, 5, message.source)) }
+    if message.known {
+        bytes(&message.body)
+    } else {
+        reader(Trickle::new(&message.body, piece(message), message.source))
+    }
+}
+
+/// A message is cut at some fifty places at most: each is played anew, from the beginning.
+fn piece(message: &Message) -> usize {
+    message.body.len().div_ceil(50).max(5)
 }
 
 fn answer(transcript: &Transcript, log: &Log, index: usize, recovered: bool) -> Dialled {
@@ -123,7 +133,7 @@ fn answer(transcript: &Transcript, log: &Log, index: usize, recovered: bool) -> 
         TlsMode::Implicit => Judge::blind(),
         _ => Judge::new(lmtp, false),
     };
-    let healthy = Healthy::new(index, log, lmtp);
+    let healthy = Healthy::new(index, log, lmtp).offering_chunking();
     match transcript.sessions.get(index).filter(|_| !recovered) {
         Some(Session::Refused) => Dialled::Refused,
         Some(Session::Hangs) => Dialled::Hangs,

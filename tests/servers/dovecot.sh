@@ -104,7 +104,7 @@ lda_mailbox_autocreate = yes
 recipient_delimiter = +
 
 disable_plaintext_auth = no
-auth_mechanisms = ${AUTH_MECHANISMS:-plain login scram-sha-256}
+auth_mechanisms = ${AUTH_MECHANISMS:-plain login scram-sha-256 cram-md5}
 auth_username_format = %Ln
 auth_failure_delay = 0
 auth_cache_size = 0

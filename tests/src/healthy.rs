@@ -62,6 +62,8 @@ enum Next {
     Greeting,
     Command,
     Content,
+    /// So many octets of a chunk, and whether it is the last.
+    Chunk(usize, bool),
     /// So many lines of an exchange.
     Auth(usize),
     Tls,
@@ -81,6 +83,7 @@ pub struct Healthy {
     replies: usize,
     mail: String,
     rcpts: Vec<String>,
+    chunks: Vec<u8>,
     auth: Vec<String>,
     hung_up: Option<HangUp>,
     /// Goes of its own accord, with these words, after so many messages.
@@ -110,6 +113,7 @@ impl Healthy {
             replies: 0,
             mail: String::new(),
             rcpts: Vec::new(),
+            chunks: Vec::new(),
             auth: Vec::new(),
             hung_up: None,
             goes: None,
@@ -120,6 +124,13 @@ impl Healthy {
     #[must_use]
     pub const fn offering_starttls(mut self) -> Self {
         self.starttls = true;
+        self
+    }
+
+    /// The same, which takes content by BDAT as well.
+    #[must_use]
+    pub fn offering_chunking(mut self) -> Self {
+        self.offers.push("CHUNKING");
         self
     }
 
@@ -205,8 +216,12 @@ impl Healthy {
                 self.say(out, "354", "go");
                 self.next = Next::Content;
             }
+            "BDAT" => {
+                let octets = words.next().and_then(|octets| octets.parse().ok()).unwrap_or_default();
+                self.next = Next::Chunk(octets, words.next() == Some("LAST"));
+            }
             "RSET" => {
-                (self.mail, self.rcpts) = (String::new(), Vec::new());
+                (self.mail, self.rcpts, self.chunks) = (String::new(), Vec::new(), Vec::new());
                 self.say(out, "250", "2.0.0 forgotten");
             }
             "QUIT" => {
@@ -233,6 +248,27 @@ impl Healthy {
     fn content(&mut self, out: &mut Vec<u8>) -> bool {
         let Some((octets, content)) = decode(&self.buffer) else { return false };
         self.buffer.drain(..octets);
+        self.take(out, content);
+        true
+    }
+
+    fn chunk(&mut self, out: &mut Vec<u8>, octets: usize, last: bool) -> bool {
+        if self.buffer.len() < octets {
+            return false;
+        }
+        self.chunks.extend(self.buffer.drain(..octets));
+        if last {
+            let content = mem::take(&mut self.chunks);
+            self.take(out, content);
+        } else {
+            self.say(out, "250", "2.0.0 more");
+            self.next = Next::Command;
+        }
+        true
+    }
+
+    /// A message is complete.
+    fn take(&mut self, out: &mut Vec<u8>, content: Vec<u8>) {
         self.next = Next::Command;
         let rcpts = mem::take(&mut self.rcpts);
         let answers = if self.lmtp { rcpts.len() } else { 1 };
@@ -254,7 +290,6 @@ impl Healthy {
                 self.hung_up = Some(HangUp::Close);
             }
         }
-        true
     }
 
     fn line(&mut self) -> Option<String> {
@@ -280,6 +315,11 @@ impl Peer for Healthy {
                 Next::Tls => break,
                 Next::Content => {
                     if !self.content(&mut out) {
+                        break;
+                    }
+                }
+                Next::Chunk(octets, last) => {
+                    if !self.chunk(&mut out, octets, last) {
                         break;
                     }
                 }

@@ -28,7 +28,7 @@
 //! | `tls` | `starttls`, `implicit`; with ` required` behind it nothing goes in clear; `off`: the operator said so, without it nobody did |
 //! | `tls-server` | `wrong name`, `hangs up`, `silent`, `alert`, `plaintext`, `corrupt`: what is amiss at the other end |
 //! | `server-name` | `none`: nothing to verify a certificate for |
-//! | `auth` | `plain`, `login`, `auto`, each with a user and a password behind it or test's; `external` with an identity or without; `forward` with what came from the submitter or without |
+//! | `auth` | `plain`, `login`, `scram-sha-256`, `cram-md5`, `xoauth2`, `oauthbearer`, `auto`, each with a user and a password or token behind it or test's; `external` with an identity or without; `forward` with what came from the submitter or without |
 //! | `mail-auth` | `yes`: AUTH=<> with MAIL |
 //! | `pipelining` | `off` |
 //! | `chunking` | `yes`, `no`; without it, where CHUNKING and PIPELINING are offered |

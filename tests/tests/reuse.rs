@@ -62,14 +62,12 @@ impl Server {
                     notes.all
                 };
                 thread::spawn(move || {
-                    let quit = serve(&socket, &notes, &tell, number, manner).unwrap_or_default();
+                    let last_words = serve(&socket, &notes, &tell, number, manner).unwrap_or_default();
                     // Counted out before the client can know that it is gone.
                     notes.lock().unwrap().now -= 1;
-                    if quit {
-                        let _ = (&socket).write_all(b"221 2.0.0 bye\r\n");
-                    }
+                    let _ = (&socket).write_all(last_words.as_bytes());
                     drop(socket);
-                    let _ = tell.send(if quit { "quit" } else { "gone" });
+                    let _ = tell.send(if last_words == BYE { "quit" } else { "gone" });
                 });
             }
         });
@@ -86,14 +84,16 @@ impl Server {
     }
 }
 
-/// Serves a client until it says QUIT, or one of the two hangs up.
+const BYE: &str = "221 2.0.0 bye\r\n";
+
+/// Serves a client until it says QUIT, or one of the two hangs up; what is to be said last.
 fn serve(
     mut socket: &TcpStream,
     notes: &Mutex<Notes>,
     tell: &mpsc::Sender<&'static str>,
     number: usize,
     manner: Manner,
-) -> std::io::Result<bool> {
+) -> std::io::Result<&'static str> {
     let (mut sender, mut in_content, mut messages) = (String::new(), false, 0);
     socket.set_nodelay(true)?;
     socket.write_all(b"220 mx.example\r\n")?;
@@ -114,18 +114,13 @@ fn serve(
             "DATA" => b"354 go\r\n",
             "QUIT" => {
                 notes.lock().unwrap().quits += 1;
-                return Ok(true);
+                return Ok(BYE);
             }
             line if line.starts_with("EHLO") => b"250-mx.example\r\n250-PIPELINING\r\n250 SIZE\r\n",
             line if line.starts_with("MAIL") => {
                 match mood {
-                    1 => return Ok(false),
-                    2 => {
-                        notes.lock().unwrap().now -= 1;
-                        socket.write_all(b"421 4.4.2 enough\r\n")?;
-                        notes.lock().unwrap().now += 1;
-                        return Ok(false);
-                    }
+                    1 => return Ok(""),
+                    2 => return Ok("421 4.4.2 enough\r\n"),
                     _ => {}
                 }
                 sender = line.to_owned();
@@ -136,10 +131,10 @@ fn serve(
         in_content = line == "DATA";
         socket.write_all(answer)?;
         if line == "." && manner == Manner::Moody && (number * 7 + messages * 3) % 5 == 3 {
-            return Ok(false);
+            return Ok("");
         }
     }
-    Ok(false)
+    Ok("")
 }
 
 fn plan(endpoint: &str) -> Plan {

@@ -7,11 +7,19 @@ use crate::{
     tree::{Node, Word},
 };
 
-/// What works.
-const KNOWN: [&str; 5] = ["off", "plain", "login", "forward", "external"];
-
-/// What is to come (D30).
-const LATER: [&str; 4] = ["xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"];
+/// What may be written.
+const KNOWN: [&str; 10] = [
+    "off",
+    "plain",
+    "login",
+    "forward",
+    "external",
+    "scram-sha-256",
+    "cram-md5",
+    "xoauth2",
+    "oauthbearer",
+    "auto",
+];
 
 pub(super) fn read(node: &Node, out: &mut Diagnostics) -> Option<Auth> {
     if !no_block(node, out) {
@@ -28,13 +36,13 @@ pub(super) fn read(node: &Node, out: &mut Diagnostics) -> Option<Auth> {
         "off" => bare(place, &kind.text, rest, Auth::Off, out),
         "forward" => bare(place, &kind.text, rest, Auth::Forward, out),
         "external" => bare(place, &kind.text, rest, Auth::External, out),
-        "plain" => account(place, &kind.text, rest, out).map(Auth::Plain),
-        "login" => account(place, &kind.text, rest, out).map(Auth::Login),
-        later if LATER.contains(&later) => {
-            let error = place.error(format!("auth {later} is not built yet"));
-            out.push(error.help("use plain, login, external, forward or off"));
-            None
-        }
+        "plain" => account(place, kind, rest, out).map(Auth::Plain),
+        "login" => account(place, kind, rest, out).map(Auth::Login),
+        "scram-sha-256" => account(place, kind, rest, out).map(Auth::ScramSha256),
+        "cram-md5" => account(place, kind, rest, out).map(Auth::CramMd5),
+        "xoauth2" => account(place, kind, rest, out).map(Auth::XOAuth2),
+        "oauthbearer" => account(place, kind, rest, out).map(Auth::OAuthBearer),
+        "auto" => account(place, kind, rest, out).map(Auth::Auto),
         _ => {
             out.push(unknown(place, kind, rest));
             None
@@ -66,16 +74,19 @@ fn bare(place: &Word, kind: &str, rest: &[Word], auth: Auth, out: &mut Diagnosti
     None
 }
 
-fn account(place: &Word, kind: &str, rest: &[Word], out: &mut Diagnostics) -> Option<Account> {
-    let [user, password] = rest else {
+fn account(place: &Word, kind: &Word, rest: &[Word], out: &mut Diagnostics) -> Option<Account> {
+    let kind = kind.text.as_str();
+    let (secret, placeholder) =
+        if matches!(kind, "xoauth2" | "oauthbearer") { ("token", "TOKEN") } else { ("password", "PASSWORD") };
+    let [user, word] = rest else {
         let error = place.error(format!(
-            "auth {kind} needs two arguments more, a user and a password, and has {}",
+            "auth {kind} needs two arguments more, a user and a {secret}, and has {}",
             rest.len()
         ));
         out.push(error.help(format!(
-            "write `auth {kind} USER PASSWORD`, with `file:PATH` or `{{env:NAME}}` in place of the password if you like; in quotes what has blanks"
+            "write `auth {kind} USER {placeholder}`, with `file:PATH` or `{{env:NAME}}` in place of the {secret} if you like; in quotes what has blanks"
         )));
         return None;
     };
-    Some(Account::new(user.text.as_str(), Password::from_word(&password.text, directory(password))))
+    Some(Account::new(user.text.as_str(), Password::from_word(&word.text, directory(word))))
 }

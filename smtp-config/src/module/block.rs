@@ -1,6 +1,9 @@
 //! The block of a target: directives to settings, and where each of them is written (SPEC 1.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use smtp_proto::{Endpoint, Plan, address::ClientName, config::Protocol};
 
@@ -65,6 +68,18 @@ impl Block {
             _ => Err(diagnostics),
         }
     }
+
+    /// What is wrong with the files it names, as far as what names them is right.
+    pub(super) fn problems_of_files(
+        &self,
+        loader: &dyn Loader,
+        tls: &Tls<'_>,
+    ) -> impl Iterator<Item = Diagnostic> {
+        let problems = self.settings.problems_of_files(loader, tls).into_iter();
+        problems
+            .filter(move |problem| problem.is_error() && !self.places.failed.contains(problem.directive))
+            .map(|problem| self.places.diagnostic(&problem))
+    }
 }
 
 /// A directive, as it is written. The words of `auth` are not kept.
@@ -120,9 +135,12 @@ impl Places {
         if self.failed.is_empty() && !self.is_doubtful {
             return true;
         }
-        problem.value.is_none()
-            && matches!(problem.directive, "hostname" | "targets")
-            && !self.failed.contains(problem.directive)
+        let related: &[&str] = match problem.directive {
+            "tls_client.cert" | "tls_client.key" => &["tls_client.cert", "tls_client.key"],
+            "require_tls" => &["require_tls", "targets"],
+            _ => &[problem.directive],
+        };
+        problem.is_error() && !related.iter().any(|directive| self.failed.contains(directive))
     }
 
     pub(super) fn diagnostic(&self, problem: &Problem) -> Diagnostic {
@@ -161,6 +179,8 @@ pub(super) struct Globals {
     pub(super) tls_client: Option<TlsClient>,
     pub(super) runtime_dir: Option<std::path::PathBuf>,
     pub(super) places: Places,
+    /// That there is no host name has been said: one line at the top mends it for all.
+    pub(super) lacks_hostname: Cell<bool>,
 }
 
 /// Reads a block: `inline` are the endpoints before it.
@@ -177,8 +197,8 @@ pub(super) fn read(
     let mut endpoints = Endpoints::default();
     endpoints.add(inline, &mut places, out);
 
-    let before = out.len() + out.omitted();
-    each(nodes, module, &KNOWN, out, |name, node, out| {
+    let before = out.errors();
+    let misspelt = each(nodes, module, &KNOWN, out, |name, node, out| {
         if name == "targets" {
             if let Some(words) = some(node, Endpoint::WHAT, out) {
                 endpoints.name = Some(node.name.clone());
@@ -195,7 +215,8 @@ pub(super) fn read(
             places.fail(name);
         }
     });
-    places.is_doubtful = out.len() + out.omitted() > before;
+    misspelt.into_iter().for_each(|name| places.fail(name));
+    places.is_doubtful = out.errors() > before;
 
     settings.targets = endpoints.found;
     if let Some(word) = endpoints.name.as_ref().or_else(|| endpoints.words.first()) {
@@ -203,7 +224,9 @@ pub(super) fn read(
     }
     inherit(&mut settings, &mut places, globals);
     for problem in settings.check().iter().filter(|problem| places.is_news(problem)) {
-        out.push(places.diagnostic(problem));
+        if problem.directive != "hostname" || !globals.lacks_hostname.replace(true) {
+            out.push(places.diagnostic(problem));
+        }
     }
     Block { settings, places }
 }

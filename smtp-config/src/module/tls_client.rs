@@ -35,14 +35,15 @@ pub(super) fn read(node: &Node, places: &mut Places, out: &mut Diagnostics) -> T
         out.push(node.name.error("tls_client needs a block").help("write `tls_client { root_ca FILE }`"));
         return tls;
     };
-    let before = out.len() + out.omitted();
-    each(block, "tls_client", &KNOWN, out, |name, node, out| {
+    let before = out.errors();
+    let misspelt = each(block, "tls_client", &KNOWN, out, |name, node, out| {
         places.add(name, &node.name, &node.args);
         if directive(&mut tls, name, node, out).is_none() {
             places.fail(name);
         }
     });
-    if out.len() + out.omitted() > before {
+    misspelt.into_iter().for_each(|name| places.fail(name));
+    if out.errors() > before {
         places.fail("tls_client");
     }
     tls

@@ -8,43 +8,67 @@ use crate::{
     value::{Value, ValueError, path_in},
 };
 
-/// Calls `read` for each directive of a block: known ones, each once. `known` pairs spellings with the names they stand for.
+/// Calls `read` for each directive of a block: known ones, each once. `known` pairs spellings with the names they stand for. Gives back the
+/// names that misspelt ones were probably meant to be: nothing is missing because it is misspelt.
 pub(super) fn each(
     nodes: &[Node],
     block: &str,
     known: &[(&'static str, &'static str)],
     out: &mut Diagnostics,
     mut read: impl FnMut(&'static str, &Node, &mut Diagnostics),
-) {
+) -> Vec<&'static str> {
+    let mut misspelt = Vec::new();
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for node in nodes {
         let name = node.name.text.as_str();
+        if name == "..." && node.args.is_empty() && node.block.is_none() {
+            // Examples have it, those of the language's own documentation among them.
+            out.push(node.name.warning("`...` stands for what an example leaves out; here it says nothing"));
+            continue;
+        }
         let Some(&(_, canonical)) = known.iter().find(|(spelling, _)| *spelling == name) else {
-            out.push(unknown(&node.name, block, known));
+            let (error, meant) = unknown(&node.name, block, known);
+            out.push(error);
+            misspelt.extend(meant);
             continue;
         };
         if let Some(first) = seen.get(canonical) {
             let twice = node.name.error(format!("duplicate directive: {canonical} may be given once"));
-            out.push(twice.related(first, "first given here"));
+            let twice = twice.related(first, "first given here");
+            out.push(match LISTS.contains(&canonical) {
+                true => twice.help(format!("write everything behind one: `{name} A B`")),
+                false => twice,
+            });
             continue;
         }
         seen.insert(canonical, node.name.span.clone());
         read(canonical, node, out);
     }
+    misspelt
 }
+
+/// Directives with as many arguments as one likes.
+const LISTS: [&str; 4] = ["targets", "tls_client.root_ca", "tls_client.ciphers", "tls_client.curves"];
 
 /// Directives that other versions of the language have for the same thing.
 const ELSEWHERE: [(&str, &str); 1] = [("starttls", "attempt_starttls")];
 
-fn unknown(name: &Word, block: &str, known: &[(&'static str, &'static str)]) -> Diagnostic {
+/// The error, and the directive that was probably meant.
+fn unknown(
+    name: &Word,
+    block: &str,
+    known: &[(&'static str, &'static str)],
+) -> (Diagnostic, Option<&'static str>) {
     let error = name.error(format!("unknown directive {} in {block}", quoted(name)));
+    let canonical =
+        |meant: &str| known.iter().find(|(spelling, _)| *spelling == meant).map(|(_, name)| *name);
     if let Some((_, meant)) = ELSEWHERE.iter().find(|(name_there, _)| *name_there == name.text) {
-        return error.help(format!("write {meant}"));
+        return (error.help(format!("write {meant}")), canonical(meant));
     }
     let spellings: Vec<_> = known.iter().map(|(spelling, _)| *spelling).collect();
     match did_you_mean(&name.text, spellings.iter().copied()) {
-        Some(meant) => error.help(format!("did you mean {meant}?")),
-        None => error.help(format!("known here: {}", spellings.join(", "))),
+        Some(meant) => (error.help(format!("did you mean {meant}?")), canonical(meant)),
+        None => (error.help(format!("known here: {}", spellings.join(", "))), None),
     }
 }
 
@@ -102,11 +126,22 @@ pub(super) fn value<T: Value>(word: &Word, out: &mut Diagnostics) -> Option<T> {
 
 fn wrong<T: Value>(word: &Word, error: ValueError) -> Diagnostic {
     let error = if word.secret { error.veiled::<T>() } else { error };
-    let diagnostic = word.error(&error.message);
+    let diagnostic = match part(word, error.at) {
+        Some(span) => Diagnostic::error(&error.message).at(&span),
+        None => word.error(error.placed_message()),
+    };
     match error.advice() {
         Some(advice) => diagnostic.help(advice),
         None => diagnostic,
     }
+}
+
+/// Where a word goes wrong, if it is in the file as it is read: not out of a macro, without quotes.
+fn part(word: &Word, at: usize) -> Option<Span> {
+    let (from, _) = word.text.char_indices().nth(at).filter(|(from, _)| *from > 0)?;
+    let mut span = word.span.clone();
+    span.range.start += from;
+    (word.origin.is_none() && word.span.text() == word.text).then_some(span)
 }
 
 /// A boolean: no argument means yes (M17).

@@ -101,8 +101,8 @@ impl Settings {
     }
 
     fn check_auth(&self, problems: &mut Vec<Problem>) {
-        if let Auth::Plain(account) | Auth::Login(account) = &self.auth {
-            check_account(account, problems);
+        if let Some(account) = self.auth.account() {
+            check_account(account, self.auth.secret(), problems);
         }
         let leaves = |target: &&Endpoint| matches!(target, Endpoint::Tcp { .. }) && !is_loopback(target);
         let in_clear = self.attempt_starttls == Some(false) && !self.require_tls;
@@ -111,7 +111,10 @@ impl Settings {
                 // D4a
                 Problem::warning(
                     "auth",
-                    "the password is sent in clear: attempt_starttls is no, and a target is tcp://",
+                    format!(
+                        "the {} is sent in clear: attempt_starttls is no, and a target is tcp://",
+                        self.auth.secret()
+                    ),
                 )
                 .help("write `attempt_starttls yes` with `require_tls yes`, or a tls:// endpoint"),
             );
@@ -166,13 +169,14 @@ impl Settings {
 }
 
 /// Credentials that no server could take: RFC 4616 wants both.
-fn check_account(account: &Account, problems: &mut Vec<Problem>) {
-    let unset = "is it a variable that is not set? A password may also be read from a file: `file:PATH`";
+fn check_account(account: &Account, what: &str, problems: &mut Vec<Problem>) {
+    let unset =
+        format!("is it a variable that is not set? A {what} may also be read from a file: `file:PATH`");
     if account.user.is_empty() {
-        problems.push(Problem::error("auth", "the user name is empty").help(unset));
+        problems.push(Problem::error("auth", "the user name is empty").help(&*unset));
     }
     if matches!(&account.password, Password::Literal(secret) if secret.expose().is_empty()) {
-        problems.push(Problem::error("auth", "the password is empty").help(unset));
+        problems.push(Problem::error("auth", format!("the {what} is empty")).help(&*unset));
     }
 }
 

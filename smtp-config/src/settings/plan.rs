@@ -1,6 +1,6 @@
 //! From settings to a plan: files are read, everything else has been decided.
 
-use std::{io, path::Path, sync::Arc};
+use std::{cell::OnceCell, io, path::Path, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use smtp_proto::{
@@ -23,13 +23,19 @@ const LARGEST_PASSWORD: u64 = 64 * 1024;
 pub struct Tls<'a> {
     provider: Arc<CryptoProvider>,
     platform_roots: &'a dyn Fn() -> RootCertStore,
+    /// What that answered: it takes its time.
+    asked: OnceCell<RootCertStore>,
 }
 
 impl<'a> Tls<'a> {
-    /// With this crypto provider, and these roots wherever no `root_ca` is given. The roots are asked for only if needed; none at all is an
+    /// With this crypto provider, and these roots wherever no `root_ca` is given. The roots are asked for only if needed, and once; none at all is an
     /// answer.
     pub fn new(provider: Arc<CryptoProvider>, platform_roots: &'a dyn Fn() -> RootCertStore) -> Self {
-        Self { provider, platform_roots }
+        Self { provider, platform_roots, asked: OnceCell::new() }
+    }
+
+    fn platform_roots(&self) -> RootCertStore {
+        self.asked.get_or_init(self.platform_roots).clone()
     }
 }
 
@@ -106,6 +112,14 @@ impl Settings {
         builder.build().map_err(|error| problems.push(of_plan(&error))).ok()
     }
 
+    /// What is wrong with the files that these settings name.
+    pub(crate) fn problems_of_files(&self, loader: &dyn Loader, tls: &Tls<'_>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.client(loader, tls, &mut problems);
+        self.auth_policy(loader, &mut problems);
+        problems
+    }
+
     /// Whether any connection may use TLS.
     fn uses_tls(&self) -> bool {
         self.attempts_starttls() || self.targets.iter().any(|it| matches!(it, Endpoint::Tls { .. }))
@@ -157,10 +171,10 @@ impl Settings {
         const KEY: &str = "tls_client.root_ca";
         let mut options = TlsOptions::new();
         if self.tls_client.root_ca.is_empty() {
-            return options.roots((tls.platform_roots)());
+            return options.roots(tls.platform_roots());
         }
         for (at, file) in self.tls_client.root_ca.iter().enumerate() {
-            let read = loader.read(file, LARGEST_PEM).map_err(|error| unreadable(KEY, &error));
+            let read = loader.read(file, LARGEST_PEM).map_err(|error| unreadable(KEY, "the file", &error));
             let added = read.and_then(|pem| {
                 options.clone().root_ca_pem(&pem).map_err(|error| Problem::error(KEY, chain(&error)))
             });
@@ -222,18 +236,33 @@ impl Settings {
     }
 
     fn auth_policy(&self, loader: &dyn Loader, problems: &mut Vec<Problem>) -> Option<AuthPolicy> {
-        let (mechanism, account) = match &self.auth {
+        let mechanism = match &self.auth {
             Auth::Off => return Some(AuthPolicy::Off),
             Auth::Forward => return Some(AuthPolicy::Forward),
             Auth::External => {
                 let credentials = Credentials::External { identity: String::new() };
                 return Some(AuthPolicy::Mechanism(Mechanism::External, credentials));
             }
-            Auth::Plain(account) => (Mechanism::Plain, account),
-            Auth::Login(account) => (Mechanism::Login, account),
+            Auth::Plain(_) => Some(Mechanism::Plain),
+            Auth::Login(_) => Some(Mechanism::Login),
+            Auth::ScramSha256(_) => Some(Mechanism::ScramSha256),
+            Auth::CramMd5(_) => Some(Mechanism::CramMd5),
+            Auth::XOAuth2(_) => Some(Mechanism::XOAuth2),
+            Auth::OAuthBearer(_) => Some(Mechanism::OAuthBearer),
+            Auth::Auto(_) => None,
         };
-        let password = password(account, loader).map_err(|problem| problems.push(problem)).ok()?;
-        Some(AuthPolicy::Mechanism(mechanism, Credentials::Password { user: account.user.clone(), password }))
+        let account = self.auth.account()?;
+        let secret = password(account, self.auth.secret(), loader);
+        let secret = secret.map_err(|problem| problems.push(problem)).ok()?;
+        let user = account.user.clone();
+        let credentials = match mechanism {
+            Some(Mechanism::XOAuth2 | Mechanism::OAuthBearer) => Credentials::Token { user, token: secret },
+            _ => Credentials::Password { user, password: secret },
+        };
+        Some(match mechanism {
+            Some(mechanism) => AuthPolicy::Mechanism(mechanism, credentials),
+            None => AuthPolicy::Auto(credentials),
+        })
     }
 }
 
@@ -247,7 +276,7 @@ fn identity(
 ) -> TlsOptions {
     let mut read = |directive, file: &Path| {
         let read = loader.read(file, LARGEST_PEM);
-        read.map_err(|error| problems.push(unreadable(directive, &error).in_file(file))).ok()
+        read.map_err(|error| problems.push(unreadable(directive, "the file", &error).in_file(file))).ok()
     };
     let (chain_pem, key_pem) = (read("tls_client.cert", cert), read("tls_client.key", key).map(Secret::from));
     let (Some(chain_pem), Some(key_pem)) = (chain_pem, key_pem) else { return options };
@@ -262,20 +291,24 @@ fn identity(
     })
 }
 
-fn password(account: &Account, loader: &dyn Loader) -> Result<Secret, Problem> {
+fn password(account: &Account, what: &str, loader: &dyn Loader) -> Result<Secret, Problem> {
     match &account.password {
         Password::Literal(secret) => Ok(secret.clone()),
         Password::Variable(name) => {
             let value = loader.variable(name).filter(|value| !value.is_empty());
             value.map(Secret::from).ok_or_else(|| {
-                Problem::error("auth", "the variable that should hold the password is not set, or empty")
+                Problem::error(
+                    "auth",
+                    format!("the variable that should hold the {what} is not set, or empty"),
+                )
             })
         }
         Password::File(file) => {
             let octets = loader.read(file, LARGEST_PASSWORD);
-            let octets = octets.map_err(|error| unreadable("auth", &error).in_file(file))?;
+            let octets = octets
+                .map_err(|error| unreadable("auth", &format!("the {what} file"), &error).in_file(file))?;
             first_line(octets).ok_or_else(|| {
-                let message = "the first line of the file is empty, and should be the password";
+                let message = format!("the first line of the file is empty, and should be the {what}");
                 Problem::error("auth", message).in_file(file)
             })
         }
@@ -294,8 +327,15 @@ fn first_line(mut octets: Vec<u8>) -> Option<Secret> {
     (!octets.is_empty()).then(|| Secret::from(octets))
 }
 
-fn unreadable(directive: &'static str, error: &io::Error) -> Problem {
-    Problem::error(directive, format!("the file cannot be read: {error}"))
+fn unreadable(directive: &'static str, what: &str, error: &io::Error) -> Problem {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is none".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::FileTooLarge => "it is too large to be what it should be".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        _ => error.to_string(),
+    };
+    Problem::error(directive, format!("{what} cannot be read: {why}"))
 }
 
 fn of_plan(error: &PlanError) -> Problem {

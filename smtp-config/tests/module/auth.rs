@@ -25,7 +25,9 @@ fn every_way_to_authenticate() {
     // M43, M44, M45, M46
     let loader =
         Memory::new().variable("PW", "from env").file("/etc/mail/pw", "from file\r\nrest\n").file("/pw", "x");
-    let plain = |text: &str| AuthPolicy::Mechanism(Mechanism::Plain, password("test", text));
+    let by = AuthPolicy::Mechanism;
+    let plain = |text: &str| by(Mechanism::Plain, password("test", text));
+    let token = |user: &str, token: &str| Credentials::Token { user: user.into(), token: token.into() };
     for (auth, expected) in [
         ("auth off", AuthPolicy::Off),
         ("auth plain test testpass", plain("testpass")),
@@ -39,6 +41,12 @@ fn every_way_to_authenticate() {
             "auth external",
             AuthPolicy::Mechanism(Mechanism::External, Credentials::External { identity: String::new() }),
         ),
+        // D30
+        ("auth scram-sha-256 test {env:PW}", by(Mechanism::ScramSha256, password("test", "from env"))),
+        ("auth cram-md5 test file:pw", by(Mechanism::CramMd5, password("test", "from file"))),
+        ("auth xoauth2 test ya29.x", by(Mechanism::XOAuth2, token("test", "ya29.x"))),
+        ("auth oauthbearer test file:/pw", by(Mechanism::OAuthBearer, token("test", "x"))),
+        ("auth auto test testpass", AuthPolicy::Auto(password("test", "testpass"))),
     ] {
         assert_eq!(policy(&loader, auth), Ok(expected), "{auth}");
     }
@@ -57,7 +65,19 @@ fn what_auth_refuses_without_showing_an_argument() {
         ("auth plain ann hunter2 hunter2", "and has 3"),
         ("auth login hunter2", "and has 1"),
         ("auth PLAIN ann hunter2", "\"PLAIN\" is no way to authenticate (did you mean plain?)"),
-        ("auth basic ann hunter2", "write off, plain, login, forward or external"),
+        ("auth basic ann hunter2", "write off, plain, login, forward, external, scram-sha-256,"),
+        ("auth scram ann hunter2", "\"scram\" is no way to authenticate (write off, plain,"),
+        ("auth scram-sha256 ann hunter2", "did you mean scram-sha-256?"),
+        ("auth SCRAM-SHA-256 ann hunter2", "did you mean scram-sha-256?"),
+        ("auth oauth2 ann hunter2", "did you mean xoauth2?"),
+        (
+            "auth oauthbearer ann",
+            "a user and a token, and has 1 (write `auth oauthbearer USER TOKEN`, with `file:PATH`",
+        ),
+        ("auth cram-md5 hunter2", "a user and a password, and has 1"),
+        ("auth auto", "a user and a password, and has 0"),
+        ("auth xoauth2 ann {env:UNSET}", "the token is empty"),
+        ("auth scram-sha-256 \"\" hunter2", "the user name is empty"),
         ("auth plain ann hunter2 { hunter2 }", "auth has no block"),
         ("auth hunter2", "4:6: this is no way to authenticate (write off,"),
         ("auth ann hunter2", "4:6: this is no way to authenticate"),
@@ -72,23 +92,12 @@ fn what_auth_refuses_without_showing_an_argument() {
 }
 
 #[test]
-fn mechanisms_to_come_are_named_as_such() {
-    // D30
-    for later in ["xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"] {
-        let said = error(&block(&format!("auth {later} ann hunter2")));
-        assert_eq!(
-            said,
-            format!("4:6: auth {later} is not built yet (use plain, login, external, forward or off)")
-        );
-    }
-}
-
-#[test]
 fn a_password_file_that_is_none() {
     let loader = Memory::new().file("/etc/mail/empty", "\nsecond line");
     for (auth, expected) in [
-        ("auth plain ann file:missing", "the file cannot be read"),
-        ("auth plain ann file:empty", "the first line of the file is empty"),
+        ("auth plain ann file:missing", "the password file cannot be read"),
+        ("auth plain ann file:empty", "the first line of the file is empty, and should be the password"),
+        ("auth xoauth2 ann file:empty", "the first line of the file is empty, and should be the token"),
     ] {
         let said = policy(&loader, auth).unwrap_err();
         assert!(said.contains(expected) && said.contains("mail.conf:4:1"), "{auth}: {said}");
@@ -113,6 +122,17 @@ fn a_password_in_clear_over_a_network_is_warned_of() {
     let warned = said(&format!("{away}auth plain u p\nattempt_starttls no"));
     assert!(warned.len() == 1 && warned[0].contains("the password is sent in clear"), "{warned:?}");
     assert_eq!(said(&format!("{away}auth plain u p")), [""; 0]);
+    for (auth, warned) in [
+        ("auto u p", "the password is sent in clear"),
+        ("xoauth2 u t", "the token is sent in clear"),
+        ("oauthbearer u t", "the token is sent in clear"),
+        ("scram-sha-256 u p", ""),
+        ("cram-md5 u p", ""),
+    ] {
+        let lines = said(&format!("{away}auth {auth}\nattempt_starttls no"));
+        assert_eq!(lines.len(), usize::from(!warned.is_empty()), "{auth}: {lines:?}");
+        assert!(lines.iter().all(|line| line.contains(warned)), "{auth}: {lines:?}");
+    }
     assert_eq!(said("auth plain u p\nattempt_starttls no"), [""; 0], "loopback");
     // M46
     let warned = said(&format!("{away}auth external"));

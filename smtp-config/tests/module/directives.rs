@@ -81,6 +81,8 @@ fn a_hostname_is_required_unless_the_caller_has_one() {
     let text = "target.smtp x {\n targets tcp://h:25\n}";
     let said = error(text);
     assert!(said.starts_with("1:1: target.smtp: missing required directive"), "{said}");
+    // However many lack it: one line at the top mends them all.
+    assert_eq!(error(&format!("{text}\n{}", text.replace(" x ", " y "))), said);
     let tree =
         smtp_config::tree::read_text(&smtp_config::loader::Memory::new(), Path::new("f"), text).unwrap();
     let mut options = smtp_config::module::Options::default();

@@ -147,3 +147,39 @@ fn the_defaults_of_the_builder_are_those_of_the_directives() {
     // D28: a library keeps connections unless told otherwise.
     assert_same(&from_text, &builder.attempt_starttls(false).reuse(None).build().unwrap());
 }
+
+#[test]
+fn every_way_to_authenticate_comes_in_by_every_door() {
+    // D30
+    let loader = Memory::new().file("/pw", "secret\n");
+    let password = || Credentials::Password { user: "ann".into(), password: Secret::from("secret") };
+    let token = || Credentials::Token { user: "ann".into(), token: Secret::from("secret") };
+    for (word, policy) in [
+        ("plain", AuthPolicy::Mechanism(Mechanism::Plain, password())),
+        ("login", AuthPolicy::Mechanism(Mechanism::Login, password())),
+        ("scram-sha-256", AuthPolicy::Mechanism(Mechanism::ScramSha256, password())),
+        ("cram-md5", AuthPolicy::Mechanism(Mechanism::CramMd5, password())),
+        ("xoauth2", AuthPolicy::Mechanism(Mechanism::XOAuth2, token())),
+        ("oauthbearer", AuthPolicy::Mechanism(Mechanism::OAuthBearer, token())),
+        ("auto", AuthPolicy::Auto(password())),
+    ] {
+        let text = format!(
+            "hostname h.example\ndeliver_to smtp tcp://127.0.0.1:25 {{\n attempt_starttls no\n auth {word} ann file:/pw\n}}"
+        );
+        let toml = format!(
+            "hostname = 'h.example'\ntargets = ['tcp://127.0.0.1:25']\nattempt_starttls = false\nauth.{word} = {{ user = 'ann', password = {{ file = '/pw' }} }}"
+        );
+        let from_text = plan_with(&loader, &text).unwrap_or_else(|wrong| panic!("{wrong}")).0;
+        let settings: Settings = toml::from_str(&toml).unwrap();
+        let from_serde = settings.plan(&loader, &Tls::new(provider(), &platform)).unwrap().plan;
+        let from_builder = Plan::builder("h.example".parse().unwrap())
+            .target("tcp://127.0.0.1:25".parse().unwrap())
+            .attempt_starttls(false)
+            .auth(policy)
+            .reuse(None)
+            .build()
+            .unwrap();
+        assert_same(&from_text, &from_serde);
+        assert_same(&from_text, &from_builder);
+    }
+}

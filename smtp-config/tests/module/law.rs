@@ -1,7 +1,14 @@
 //! Whatever is written: no panic, an error has a place, and no report shows a secret.
 
+use std::path::Path;
+
 use proptest::prelude::*;
-use smtp_config::{loader::Memory, settings::Tls};
+use rustls::RootCertStore;
+use smtp_config::{
+    loader::Memory,
+    module::{Options, load_telling_all},
+    settings::Tls,
+};
 
 use crate::support::{platform, provider, read_with};
 
@@ -118,6 +125,13 @@ proptest! {
             Err(wrong) => {
                 prop_assert!(wrong.has_errors());
                 prop_assert!(!wrong.render(false).contains("hunter2"), "{text}\n{wrong}");
+                // With what is wrong with files it is no less, and no more of a secret.
+                let loader = loader.file("/etc/mail/mail.conf", text.as_str());
+                let tls = Tls::new(provider(), &RootCertStore::empty);
+                let all = load_telling_all(&loader, Path::new("/etc/mail/mail.conf"), &Options::default(), &tls);
+                let all = all.unwrap_err();
+                prop_assert!(all.len() + all.omitted() >= wrong.len() + wrong.omitted(), "{text}\n{all}");
+                prop_assert!(!all.render(false).contains("hunter2"), "{text}\n{all}");
             }
             Ok(configuration) => {
                 prop_assert!(!configuration.warnings.has_errors());

@@ -104,6 +104,10 @@ fn which_target_is_meant() {
     let unknown = configuration.select(Some("c")).unwrap_err().to_string();
     assert!(unknown.contains("no target \"c\"") && unknown.contains("\"a\", \"b\""), "{unknown}");
 
+    // Lines that say the same lead to one place.
+    let same = "hostname h.example\ndeliver_to smtp tcp://a:25\ndeliver_to smtp {\n targets tcp://a:25\n debug no\n}\n";
+    assert_eq!(clean(same).select(None).unwrap().settings.targets[0].to_string(), "tcp://a:25");
+    assert!(clean(&same.replace("debug no", "debug")).select(None).is_err());
     // Where there is a deliver_to line, that is what is meant.
     let configuration = clean(&format!("{HOST}{two}deliver_to &b"));
     assert_eq!(configuration.select(None).unwrap().settings.targets[0].to_string(), "tcp://b:25");

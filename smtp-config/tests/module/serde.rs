@@ -22,6 +22,11 @@ fn what_is_written_is_read_back() {
         Auth::External,
         Auth::Plain(Account::new("ann", Password::File("/pw".into()))),
         Auth::Login(Account::new("ann", Password::Variable("PW".into()))),
+        Auth::ScramSha256(Account::new("ann", Password::Variable("PW".into()))),
+        Auth::CramMd5(Account::new("ann", Password::Variable("PW".into()))),
+        Auth::XOAuth2(Account::new("ann", Password::File("/token".into()))),
+        Auth::OAuthBearer(Account::new("ann", Password::File("/token".into()))),
+        Auth::Auto(Account::new("ann", Password::File("/pw".into()))),
     ] {
         settings.auth = auth;
         let toml = toml::to_string(&settings).unwrap();

@@ -99,10 +99,12 @@ fn a_delivered_message() {
         serde_json::json!([{"target": sink.endpoint, "address": sink.endpoint.trim_start_matches("tcp://"), "phase": "quit",
             "kind": "usable", "detail": ""}])
     );
-    assert_eq!(object["round_trips"], 2);
+    // Content that is at hand at once goes with the envelope; that of a slow disk goes a turn later.
     let record = sink.record();
     assert_eq!(record["size"], object["size"]);
-    assert_eq!(record["round_trips"], 2);
+    for counted in [&object["round_trips"], &record["round_trips"]] {
+        assert!((1..=2).contains(&counted.as_u64().unwrap()), "{object} {record}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! Names in brackets (SPEC rows) say what a test pins; exit statuses and JSON keys are the contract that scripts rely on.
 
 mod batch;
+mod certificates;
 mod check;
+mod configuration;
 mod exits;
 mod inputs;
 mod json;
@@ -14,3 +16,4 @@ mod sinks;
 mod support;
 mod tls;
 mod usage;
+mod wire;

@@ -263,6 +263,45 @@ pub(crate) fn file(content: impl AsRef<[u8]>) -> (tempfile::TempDir, String) {
     (folder, name)
 }
 
+/// Files in a folder that lives as long as the value.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// With `mail.conf`, and these files beside it.
+    pub(crate) fn new(configuration: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files.iter().chain(&[("mail.conf", configuration)]) {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// The program, in this folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command();
+        command.current_dir(self.0.path()).args(arguments);
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        finish(&mut self.command(arguments), b"")
+    }
+
+    /// `send --config mail.conf`, from one to one, with a report in JSON.
+    pub(crate) fn send(&self, arguments: &[&str]) -> Run {
+        let mut all = vec!["send", "--config", "mail.conf", "--format", "json"];
+        all.extend(["--from", "a@example.org", "--to", "b@example.org"]);
+        all.extend(arguments);
+        let message = welcome();
+        all.push(&message);
+        self.run(&all)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 /// A listener that nobody serves, with so many clients waiting that it answers no further one; and where it is.
 pub(crate) fn black_hole() -> ((tokio::net::TcpListener, Vec<TcpStream>), String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

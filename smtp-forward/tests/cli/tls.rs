@@ -1,10 +1,9 @@
 //! TLS: verified or not at all, and what opportunistic means.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-
-use super::support::{Sink, file, run, send, serve, welcome};
+use super::{
+    certificates::Authority,
+    support::{Sink, file, run, send, serve, welcome},
+};
 
 /// An authority, and a server certificate and its key.
 struct Pki {
@@ -14,25 +13,13 @@ struct Pki {
 }
 
 fn pki(name: &str, expired: bool) -> Pki {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Each of its own name, so that one is not taken for another.
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    authority.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let mut server = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    if expired {
-        server.not_before = date_time_ymd(2020, 1, 1);
-        server.not_after = date_time_ymd(2021, 1, 1);
-    }
-    let key = KeyPair::generate().unwrap();
-    let cert = server.signed_by(&key, &authority).unwrap();
-    Pki { ca: authority.pem(), cert: cert.pem(), key: key.serialize_pem() }
+    let authority = Authority::new();
+    let server = if expired { authority.issue_expired(name) } else { authority.issue(name) };
+    Pki { ca: authority.pem(), cert: server.pem(), key: server.key_pem() }
 }
 
 pub(crate) fn some_ca() -> String {
-    pki("localhost", false).ca
+    Authority::new().pem()
 }
 
 /// A sink with that certificate, and what keeps its files.

@@ -18,7 +18,7 @@ fn the_first_command_of_the_readme_shows_the_way() {
         "✓ delivered alan@example.net",
         "✓ delivered edsger@example.net",
         "3 of 3 delivered",
-        "2 round trips",
+        " round trip",
     ] {
         assert!(done.out.contains(expected), "{expected}: {}", done.out);
     }
@@ -71,6 +71,9 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "plain", "--user", "u"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "external"],
         &["send", "--target", "tcp://127.0.0.1:24", "--auth", "nonsense", "--user", "u"],
+        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-1", "--user", "u"],
+        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
+        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "XOAUTH2", "--user", "u"],
         &["send", "--input", "mbox"],
         &["send", "-", "-"],
         &["send", "--connections", "0"],
@@ -89,18 +92,9 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    for arguments in [
-        &["serve", "file"][..],
-        &["send", "--config", "x"],
-        &["send", "--use", "x"],
-        &["check", "--config", "x"],
-        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "scram-sha-256", "--user", "u"],
-        &["send", "--target", "tcp://127.0.0.1:24", "--auth", "XOAUTH2", "--user", "u"],
-    ] {
-        let done = run(arguments);
-        assert_eq!(done.code, 64, "{arguments:?} {done:?}");
-        assert!(done.err.contains("not built yet"), "{arguments:?} {done:?}");
-    }
+    let done = run(&["serve", "file"]);
+    assert_eq!(done.code, 64, "{done:?}");
+    assert!(done.err.contains("not built yet"), "{done:?}");
 }
 
 #[test]
@@ -148,6 +142,9 @@ fn completions_and_the_manual() {
         "tls\\-self\\-signed",
         "\\-connections",
         "no\\-progress",
+        "\\-config",
+        "\\-use",
+        "\\-syntax",
         "Ctrl",
     ] {
         assert!(man.out.contains(expected), "{expected}");

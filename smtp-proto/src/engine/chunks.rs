@@ -134,7 +134,7 @@ impl Engine {
         let Some(transaction) = self.transactions.back().filter(|_| self.wants_content()) else { return 0 };
         match &transaction.chunks {
             None => usize::MAX,
-            Some(chunks) if !chunks.begun && transaction.is_hopeless() => 0,
+            Some(chunks) if !chunks.begun && (self.doubted || transaction.is_hopeless()) => 0,
             Some(chunks) => chunks.room(),
         }
     }

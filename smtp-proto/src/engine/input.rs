@@ -33,6 +33,9 @@ impl Engine {
                 }
             }
         }
+        // A reply has begun to come in to which there was no question. What it says will end the session (D33), so a whole message that
+        // left behind it would be uncertain for nothing.
+        self.doubted |= !self.parser.is_empty() && self.rested == Some(self.given);
         self.set_timer(now);
         data.len()
     }

@@ -11,7 +11,7 @@ use crate::{
     connection::{Event, Notice},
     error::{AuthError, Error, TlsError},
     reply::{Reply, Severity},
-    sasl::{self, AuthPolicy, Exchange, Mechanism, SaslError},
+    sasl::{self, AuthPolicy, Context, Exchange, Mechanism, SaslError},
     secret::Confidential,
     tls::TlsFacts,
 };
@@ -161,7 +161,9 @@ impl Engine {
         if mechanism.reveals_secret() && witness.is_some() && self.channel == Channel::Plain {
             self.notice(Notice::SecretInClear);
         }
-        match Exchange::new(mechanism, credentials, witness) {
+        let server = self.link.server.as_ref().map(|(host, port)| (host.as_str(), *port));
+        let context = Context { witness, random: config.random.as_ref(), server };
+        match Exchange::new(mechanism, credentials, context) {
             Err(error) => self.part_with(now, Error::Auth(error.into())),
             Ok(mut exchange) => {
                 let initial = exchange.initial_response();
@@ -194,10 +196,10 @@ impl Engine {
             },
             (_, Severity::Transient | Severity::Permanent) => {
                 // B2: no `*` here, the exchange is over. R109: one try, no weaker mechanism.
-                self.exchange = None;
+                let complaint = self.exchange.take().and_then(|exchange| exchange.complaint());
                 self.withheld = false;
                 let forwarded = matches!(self.config.auth, AuthPolicy::Forward);
-                self.part_with(now, Error::Auth(AuthError::Refused { reply, forwarded }));
+                self.part_with(now, Error::Auth(AuthError::Refused { reply, forwarded, complaint }));
             }
             _ => self.unexpected(now, Phase::Auth, reply),
         }

@@ -202,6 +202,22 @@ fn a_closed_pool_keeps_nothing_and_still_serves() {
     assert!(pool.is_empty());
 }
 
+#[test]
+fn who_gives_up_a_kept_connection_after_closing_lets_it_go() {
+    let now = Instant::now();
+    let mut pool = Pool::new(limits(1));
+    let ticket = pool.request(now, Need::target(0));
+    fresh(pool.collect(ticket));
+    let ticket = pool.request(now, Need::target(0));
+    pool.keep(now, idle(now, &Need::target(0)), 1);
+    pool.close();
+    pool.withdraw(now, ticket);
+    assert_eq!(pool.idle(), 0);
+    assert!(matches!(pool.poll_goodbye(), Some((_, 1))) && !pool.is_empty());
+    pool.release(now, 0);
+    assert!(pool.is_empty());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Ask { target: usize, user: u8 },

@@ -42,6 +42,14 @@ pub enum SaslError {
     /// SASLprep (RFC 4013) refuses a field for a character it prohibits (R117).
     #[error("the {0} contains a character that SASLprep (RFC 4013) prohibits: choose another {0}")]
     Prohibited(Field),
+    /// A token has blanks, controls or octets beyond ASCII in it: it could not stand in a header field (RFC 6750 §2.1).
+    #[error("the token contains a character that no token has: is there more in it than the token itself?")]
+    NotAToken,
+    /// The mechanism needs a nonce, and there is nothing to make one of: [`Config::random`](crate::Config::random).
+    #[error(
+        "AUTH {0} needs randomness, and none was given, or its source failed: give some by `Plan::with_random`"
+    )]
+    NoRandomness(Mechanism),
     /// A response does not fit the line a server must accept (D35).
     #[error(
         "AUTH {mechanism}: a response of {length} octets, {MAX_RESPONSE} fit a line: shorten the credentials"
@@ -65,6 +73,28 @@ pub enum SaslError {
     /// The mechanism is over, or expects another challenge, and the server goes on (R102).
     #[error("the server sent a challenge that AUTH {0} does not have; exchange cancelled")]
     UnexpectedChallenge(Mechanism),
+    /// The challenge is not as the mechanism has it, or demands an extension that is not known (R121, R126).
+    #[error("the server's AUTH {0} challenge is malformed, or demands what is not known; exchange cancelled")]
+    Malformed(Mechanism),
+    /// The server's nonce does not begin with ours, or adds nothing to it (R122): the challenge was made for somebody else.
+    #[error("the server's AUTH {0} nonce does not continue ours; exchange cancelled")]
+    ForeignNonce(Mechanism),
+    /// The server asks for so few iterations that passwords are easily guessed, or for so many that we would be busy for it (R123).
+    #[error(
+        "the server asks for a number of AUTH {0} iterations that is not from 4096 to 1000000; exchange cancelled"
+    )]
+    Iterations(Mechanism),
+    /// The server does not know the password (R124): it is not the one that the credentials are for.
+    #[error("the server's AUTH {0} signature is wrong: it does not know the password; exchange cancelled")]
+    WrongSignature(Mechanism),
+    /// The server said within the mechanism that it failed.
+    #[error("the server ended AUTH {mechanism}: {reason}; exchange cancelled")]
+    Denied {
+        /// The mechanism in use.
+        mechanism: Mechanism,
+        /// Why, in a word of RFC 5802 §7.
+        reason: &'static str,
+    },
     /// Challenge number 17 (N38, R111).
     #[error("the server sent more than {MAX_CHALLENGES} AUTH {0} challenges; exchange cancelled")]
     TooManyChallenges(Mechanism),
@@ -83,6 +113,8 @@ pub enum Field {
     User,
     /// The password.
     Password,
+    /// The bearer token.
+    Token,
 }
 
 impl fmt::Display for Field {
@@ -91,6 +123,7 @@ impl fmt::Display for Field {
             Self::Identity => "authorization identity",
             Self::User => "user name",
             Self::Password => "password",
+            Self::Token => "token",
         })
     }
 }

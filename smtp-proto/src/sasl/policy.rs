@@ -8,7 +8,8 @@ pub enum AuthPolicy {
     Off,
     /// Exactly this mechanism, or fail (R134).
     Mechanism(Mechanism, Credentials),
-    /// The strongest mechanism that is offered and works with the credentials (R134).
+    /// The strongest mechanism that is offered and works with the credentials (R134), in the order of [`Mechanism::ALL`] and without
+    /// CRAM-MD5.
     Auto(Credentials),
     /// The user and password that the submitting client used, by PLAIN; they come with the message (M45).
     Forward,
@@ -75,7 +76,7 @@ fn strongest<'o>(
 ) -> Result<Mechanism, SaslError> {
     offered
         .filter_map(Mechanism::from_name)
-        .filter(|mechanism| mechanism.accepts(credentials))
+        .filter(|mechanism| mechanism.accepts(credentials) && *mechanism != Mechanism::CramMd5)
         .min_by_key(|mechanism| Mechanism::ALL.iter().position(|it| it == mechanism))
         .ok_or(SaslError::NoneOffered)
 }
@@ -100,6 +101,10 @@ mod tests {
         Credentials::External { identity: String::new() }
     }
 
+    fn token() -> Credentials {
+        Credentials::Token { user: "ann".into(), token: "t".into() }
+    }
+
     fn delegated() -> Credentials {
         Credentials::Delegated { identity: "bob".into(), user: "ann".into(), password: "pw".into() }
     }
@@ -119,13 +124,18 @@ mod tests {
 
     #[test]
     fn a_configured_mechanism_is_used_exactly_or_not_at_all() {
-        use Mechanism::{External, Login, Plain};
+        use Mechanism::{CramMd5, External, Login, OAuthBearer, Plain, ScramSha256, XOAuth2};
         use SaslError::{NotOffered, WrongCredentials};
 
         for (mechanism, credentials, offered, expected) in [
             (Plain, password("u", "p"), "PLAIN", Ok(Some(Plain))),
             (Plain, password("u", "p"), "SCRAM-SHA-256 LOGIN PLAIN", Ok(Some(Plain))), // R134
             (Plain, password("u", "p"), "LOGIN plain", Ok(Some(Plain))),
+            (ScramSha256, password("u", "p"), "PLAIN scram-sha-256", Ok(Some(ScramSha256))),
+            (ScramSha256, delegated(), "SCRAM-SHA-256", Ok(Some(ScramSha256))),
+            (CramMd5, password("u", "p"), "SCRAM-SHA-256 CRAM-MD5", Ok(Some(CramMd5))),
+            (XOAuth2, token(), "OAUTHBEARER XOAUTH2", Ok(Some(XOAuth2))),
+            (OAuthBearer, token(), "OAUTHBEARER XOAUTH2", Ok(Some(OAuthBearer))),
             (Login, password("u", "p"), "PLAIN LOGIN", Ok(Some(Login))),
             (External, external(), "PLAIN EXTERNAL", Ok(Some(External))),
             (Plain, delegated(), "PLAIN", Ok(Some(Plain))),
@@ -134,11 +144,17 @@ mod tests {
             (Plain, password("u", "p"), "LOGIN EXTERNAL", Err(NotOffered(Plain))),
             (Plain, password("u", "p"), "PLAINER XPLAIN PLAIN-", Err(NotOffered(Plain))),
             (External, external(), "PLAIN", Err(NotOffered(External))),
+            (ScramSha256, password("u", "p"), "SCRAM-SHA-256-PLUS SCRAM-SHA-1", Err(NotOffered(ScramSha256))),
             // credentials that cannot fit, whatever the server says
             (Plain, external(), "PLAIN", Err(WrongCredentials(Plain))),
             (Login, external(), "", Err(WrongCredentials(Login))),
             (Login, delegated(), "LOGIN", Err(WrongCredentials(Login))),
             (External, password("u", "p"), "EXTERNAL", Err(WrongCredentials(External))),
+            (Plain, token(), "PLAIN", Err(WrongCredentials(Plain))),
+            (ScramSha256, token(), "SCRAM-SHA-256", Err(WrongCredentials(ScramSha256))),
+            (CramMd5, delegated(), "CRAM-MD5", Err(WrongCredentials(CramMd5))),
+            (XOAuth2, password("u", "p"), "XOAUTH2", Err(WrongCredentials(XOAuth2))),
+            (OAuthBearer, external(), "OAUTHBEARER", Err(WrongCredentials(OAuthBearer))),
         ] {
             let policy = AuthPolicy::Mechanism(mechanism, credentials);
             assert_eq!(choice(&policy, offered), expected, "{mechanism} of {offered:?}");
@@ -147,7 +163,7 @@ mod tests {
 
     #[test]
     fn auto_takes_the_strongest_that_is_offered_and_fits() {
-        use Mechanism::{External, Login, Plain};
+        use Mechanism::{External, Login, OAuthBearer, Plain, ScramSha256, XOAuth2};
         use SaslError::NoneOffered;
 
         for (credentials, offered, expected) in [
@@ -160,6 +176,15 @@ mod tests {
             (delegated(), "LOGIN", Err(NoneOffered)),
             (external(), "PLAIN EXTERNAL", Ok(Some(External))),
             (external(), "PLAIN LOGIN", Err(NoneOffered)),
+            (password("u", "p"), "LOGIN PLAIN CRAM-MD5 SCRAM-SHA-256", Ok(Some(ScramSha256))),
+            (delegated(), "PLAIN SCRAM-SHA-256", Ok(Some(ScramSha256))),
+            (password("u", "p"), "SCRAM-SHA-256-PLUS PLAIN", Ok(Some(Plain))),
+            (password("u", "p"), "CRAM-MD5 LOGIN", Ok(Some(Login))),
+            (password("u", "p"), "CRAM-MD5", Err(NoneOffered)), // by name only
+            (password("u", "p"), "XOAUTH2 OAUTHBEARER", Err(NoneOffered)),
+            (token(), "PLAIN XOAUTH2 OAUTHBEARER", Ok(Some(OAuthBearer))),
+            (token(), "PLAIN XOAUTH2", Ok(Some(XOAuth2))),
+            (token(), "PLAIN SCRAM-SHA-256", Err(NoneOffered)),
         ] {
             assert_eq!(choice(&AuthPolicy::Auto(credentials), offered), expected, "{offered:?}");
         }

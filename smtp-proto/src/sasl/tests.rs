@@ -15,7 +15,12 @@ fn external(identity: &str) -> Credentials {
 }
 
 fn begin(mechanism: Mechanism, credentials: &Credentials) -> Result<Exchange, SaslError> {
-    Exchange::new(mechanism, credentials, Some(Confidential::by_operator()))
+    let context = Context {
+        witness: Some(Confidential::by_operator()),
+        random: Some(&Random::new(|_| Ok(()))),
+        server: None,
+    };
+    Exchange::new(mechanism, credentials, context)
 }
 
 fn initial(exchange: &mut Exchange) -> Option<Vec<u8>> {
@@ -64,23 +69,39 @@ fn mechanism_names_are_well_formed_and_known_in_any_case() {
     }
 }
 
+fn token(user: &str, token: &str) -> Credentials {
+    Credentials::Token { user: user.into(), token: token.into() }
+}
+
+/// With no more than this to show.
+fn with(
+    witness: Option<Confidential>,
+    mechanism: Mechanism,
+    credentials: &Credentials,
+) -> Result<Exchange, SaslError> {
+    let random = Random::new(|_| Ok(()));
+    Exchange::new(mechanism, credentials, Context { witness, random: Some(&random), server: None })
+}
+
 #[test]
 fn a_revealing_mechanism_does_not_start_without_proof_of_confidentiality() {
-    let account = password("test", "testpass");
-    for mechanism in [Mechanism::Plain, Mechanism::Login] {
-        assert!(mechanism.reveals_secret());
-        let error = Exchange::new(mechanism, &account, None).unwrap_err();
+    let revealing = [Mechanism::Plain, Mechanism::Login, Mechanism::OAuthBearer, Mechanism::XOAuth2];
+    for mechanism in Mechanism::ALL {
+        assert_eq!(mechanism.reveals_secret(), revealing.contains(&mechanism), "{mechanism}");
+        let credentials = [password("test", "testpass"), token("test", "testpass"), external("")];
+        let credentials = credentials.iter().find(|it| mechanism.accepts(it)).unwrap();
+        if !mechanism.reveals_secret() {
+            assert!(with(None, mechanism, credentials).is_ok(), "{mechanism}");
+            continue;
+        }
+        let error = with(None, mechanism, credentials).unwrap_err();
         assert_eq!(error, SaslError::NotConfidential(mechanism)); // D4
         let text = error.to_string();
         assert!(text.contains("require_tls") && text.contains("attempt_starttls no"), "{text}"); // D4
         // R112: encrypted but not verified is no proof
-        let witness = Confidential::by_verified_tls(false);
-        assert!(Exchange::new(mechanism, &account, witness).is_err());
-        let witness = Confidential::by_verified_tls(true);
-        assert!(Exchange::new(mechanism, &account, witness).is_ok());
+        assert!(with(Confidential::by_verified_tls(false), mechanism, credentials).is_err());
+        assert!(with(Confidential::by_verified_tls(true), mechanism, credentials).is_ok());
     }
-    assert!(!Mechanism::External.reveals_secret());
-    assert!(Exchange::new(Mechanism::External, &external(""), None).is_ok());
 }
 
 #[test]
@@ -241,6 +262,10 @@ fn success_before_anything_was_sent_is_none() {
         (Mechanism::Plain, password("u", "p")),
         (Mechanism::Login, password("u", "p")),
         (Mechanism::External, external("")),
+        (Mechanism::ScramSha256, password("u", "p")),
+        (Mechanism::CramMd5, password("u", "p")),
+        (Mechanism::OAuthBearer, token("u", "t")),
+        (Mechanism::XOAuth2, token("u", "t")),
     ] {
         let exchange = begin(mechanism, &credentials).unwrap();
         assert_eq!(exchange.finish(), Err(SaslError::Incomplete(mechanism))); // R124
@@ -368,13 +393,14 @@ proptest! {
     fn nothing_printed_contains_the_secret(
         user in "[a-z0-9@.]{6,20}",
         secret in "(\\PC|\0){6,20}",
-        kind in 0..4,
+        kind in 0..5,
         challenges in proptest::collection::vec(any::<Vec<u8>>(), 0..4),
     ) {
         let credentials = match kind {
             0 => password(&user, &secret),
             1 => delegated(&user, &user, &secret),
             2 => password(&secret, &secret),
+            3 => token(&user, &secret),
             _ => external(&secret),
         };
         let message = [b"\0", user.as_bytes(), b"\0", secret.as_bytes()].concat();

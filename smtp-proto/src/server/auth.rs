@@ -29,6 +29,12 @@ pub(super) enum Step {
 }
 
 impl Exchange {
+    /// The mechanisms that leave credentials to be judged; the others would have to know the password, or what a token is worth,
+    /// before they can answer.
+    pub(super) const fn plays(mechanism: Mechanism) -> bool {
+        matches!(mechanism, Mechanism::Plain | Mechanism::Login | Mechanism::External)
+    }
+
     pub(super) fn new(mechanism: Mechanism) -> Self {
         Self { mechanism, user: None }
     }
@@ -73,6 +79,7 @@ impl Exchange {
                 },
                 Some(user) => filled(&response).map(|password| Credentials::Password { user, password }),
             },
+            _ => None,
         };
         credentials.map_or(Step::Failed(canned::BAD_CREDENTIALS), Step::Done)
     }

@@ -33,7 +33,7 @@ impl fmt::Debug for Tls {
 #[non_exhaustive]
 pub struct Auth {
     /// The mechanisms, in the order offered; none: AUTH is not offered. EXTERNAL is offered only to clients that have shown a
-    /// certificate.
+    /// certificate. PLAIN, LOGIN and EXTERNAL are played here; any other is never offered.
     pub mechanisms: Vec<Mechanism>,
     /// Take passwords without TLS too. Otherwise mechanisms that reveal them are offered under TLS alone (RFC 4954 §4).
     pub in_clear: bool,

@@ -77,7 +77,7 @@ impl Session {
         let confidential = self.secured || (auth.in_clear && !self.config.tls_required);
         auth.mechanisms.iter().copied().filter(move |mechanism| match mechanism {
             Mechanism::External => self.has_certificate,
-            mechanism => confidential || !mechanism.reveals_secret(),
+            mechanism => Exchange::plays(*mechanism) && (confidential || !mechanism.reveals_secret()),
         })
     }
 

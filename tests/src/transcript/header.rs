@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use smtp_proto::{
-    Config, Failover, Recipient,
+    Config, Failover, Random, Recipient,
     address::{ForwardPath, Mailbox, ReversePath},
     body::{BareCr, BareLf, LongLine, Nul},
     config::{Chunking, EightBit, Protocol, TlsMode},
@@ -22,7 +22,12 @@ impl Transcript {
     /// # Errors
     /// What is amiss in it, with the path and the line.
     pub fn parse(path: PathBuf, text: &str) -> Result<Self, String> {
-        let config = Config::new("client.example".parse().map_err(|_| "a name")?);
+        let mut config = Config::new("client.example".parse().map_err(|_| "a name")?);
+        // So that what SCRAM says can be written down: a nonce of 24 times `A`.
+        config.random = Some(Random::new(|octets| {
+            octets.fill(0);
+            Ok(())
+        }));
         let mut transcript = Self {
             path,
             config,
@@ -190,9 +195,14 @@ fn auth(value: &str) -> Option<(AuthPolicy, Option<Credentials>)> {
     let (user, password) =
         if rest.is_empty() { ("test", "testpass") } else { rest.split_once(' ').unwrap_or((rest, "")) };
     let credentials = Credentials::Password { user: user.into(), password: password.into() };
+    let token = Credentials::Token { user: user.into(), token: password.into() };
     Some(match word {
         "plain" => (AuthPolicy::Mechanism(Mechanism::Plain, credentials), None),
         "login" => (AuthPolicy::Mechanism(Mechanism::Login, credentials), None),
+        "scram-sha-256" => (AuthPolicy::Mechanism(Mechanism::ScramSha256, credentials), None),
+        "cram-md5" => (AuthPolicy::Mechanism(Mechanism::CramMd5, credentials), None),
+        "xoauth2" => (AuthPolicy::Mechanism(Mechanism::XOAuth2, token), None),
+        "oauthbearer" => (AuthPolicy::Mechanism(Mechanism::OAuthBearer, token), None),
         "external" => {
             let identity = Credentials::External { identity: rest.into() };
             (AuthPolicy::Mechanism(Mechanism::External, identity), None)

@@ -9,6 +9,7 @@ mod lmtp;
 mod opening;
 mod pipelining;
 mod reuse;
+mod scram;
 mod starttls;
 mod time;
 

@@ -1,11 +1,11 @@
 //! AUTH (R98-R134, D4, D20, D35): over TLS, so that the password on the wire is for nobody but the server.
 
-use smtp_proto::Phase::Auth;
+use smtp_proto::{Phase::Auth, sasl::Mechanism};
 
 use crate::case::{Case, case};
 
 pub(crate) fn cases() -> Vec<Case> {
-    [plain(), login(), both()].concat()
+    [plain(), login(), scram(), others(), both()].concat()
 }
 
 fn over_tls(mechanism: &str, name: &str, script: &str) -> Case {
@@ -91,6 +91,99 @@ fn login() -> Vec<Case> {
         case("flood of prompts (R111)", "flood 334 VXNlcm5hbWU6\\r\\n").ends("protocol auth", "deferred"),
         case("empty prompts will do (R102)", "say 334 / hear YW5u / raw 334\\x20\\r\\n / hear Y29y / say 535 no / bye").ends("auth auth", "deferred"),
     ]
+}
+
+/// What a server that knows the password says, and what it hears, for the nonce of the cases.
+const SALT: &str = "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUElaHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscz1jMkZzZENCdlppQXhOaUJpZVhSbGN3PT0saT00MDk2";
+const PROOF: &str = "Yz1iaXdzLHI9QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBJWh2WURwV1VhMlJhVENBZnV4RklsailoTmxGJGswLHA9ekg5MGpBaDJUWnFnTm11MTNSenlBMmsreFZWZ1cvZTRZdURRS3A5UlI1UT0=";
+const SIGNATURE: &str = "dj1DNzdTYjlOSHZ5Mm1acFZTcjJSdUMzbklwTTFYMlBWY3kvNUY1OEtsZE1FPQ==";
+
+fn scram() -> Vec<Case> {
+    let case = |name: &str, script: &str| {
+        over_tls("SCRAM-SHA-256", name, script).by(Mechanism::ScramSha256).never("PLAIN")
+    };
+    let first = |name: &str, challenge: &str| {
+        case(name, &format!("say 334 {challenge} / hear * / say 501 no / bye")).ends("auth auth", "deferred")
+    };
+    let proven = |name: &str, script: &str| {
+        case(name, &format!("say 334 {SALT} / hear {PROOF} / {script}")).ends("auth auth", "deferred")
+    };
+    vec![
+        // A password that takes a thousand million rounds is a case that would not end in time.
+        first("an iteration bomb (R123)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF4LHM9UVVKRCxpPTEwMDAwMDAwMDA="),
+        first("one iteration (R123)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF4LHM9UVVKRCxpPTE="),
+        first("iterations beyond any number (R123)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF4LHM9UVVKRCxpPTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OQ=="),
+        first("another's nonce (R122)", "cj1CQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBeCxzPVFVSkQsaT00MDk2"),
+        first("our nonce, not continued (R122)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUEscz1RVUpELGk9NDA5Ng=="),
+        first("no salt (R126)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF4LHM9LGk9NDA5Ng=="),
+        first("attributes twice (R121)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF4LHM9UVVKRCxpPTQwOTYsaT01MDAw"),
+        first("a demand (R121)", "bT14LHI9QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBeCxzPVFVSkQsaT00MDk2"),
+        first("NUL (R121)", "cj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUF4LHM9UVVKRCxpPTQwOTYseD0A"),
+        first("no UTF-8 (R121)", "cj3/"),
+        first("an error (R124)", "ZT11bmtub3duLXVzZXI=").telling("unknown-user"),
+        case("yes at once (R124)", "say 235 ok / bye").ends("auth auth", "deferred"),
+        case("534, which asks for something weaker (R109)", "say 534 use PLAIN / bye").ends("auth auth", "deferred"),
+        proven("yes too early (R124)", "say 235 ok / bye"),
+        proven("a wrong signature (R124)", "say 334 dj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBPQ== / hear * / say 235 ok / bye").telling("signature"),
+        proven("half a signature (R124)", "say 334 dj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBPT0= / hear * / say 501 no / bye"),
+        proven("an empty signature (R124)", "say 334 dj0= / hear * / say 501 no / bye"),
+        proven("our own proof for a signature (R124)", &format!("say 334 {PROOF} / hear * / say 501 no / bye")),
+        proven("an error at the end (R124)", "say 334 ZT1vdGhlci1lcnJvcg== / hear * / say 501 no / bye").telling("other-error"),
+        proven("535 (R109)", "say 535 no / bye"),
+        proven("a challenge too many (R102)", &format!("say 334 {SIGNATURE} / hear / say 334 {SIGNATURE} / hear * / say 501 no / bye")),
+        proven("signature and yes at once (D33)", &format!("raw 334 {SIGNATURE}\\r\\n235 ok\\r\\n"))
+            .ends("protocol auth", "deferred"),
+        proven("silence instead of a signature (R72)", "").short(Auth).ends("timeout auth", "deferred"),
+        case("flood of challenges (R111)", &format!("flood 334 {SALT}\\r\\n")).any_tail().ends("protocol auth|auth auth", "deferred"),
+    ]
+}
+
+fn others() -> Vec<Case> {
+    let by = |mechanism: Mechanism, name: &str, script: &str| {
+        over_tls(mechanism.name(), name, script).by(mechanism).ends("auth auth", "deferred")
+    };
+    let complaint = "eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=";
+    let long = "QUJD".repeat(3000);
+    let mut cases = vec![
+        by(Mechanism::CramMd5, "nothing to sign (D30)", "raw 334\\x20\\r\\n / hear * / say 501 no / bye"),
+        by(Mechanism::CramMd5, "yes at once (R124)", "say 235 ok / bye"),
+        by(
+            Mechanism::CramMd5,
+            "something else signed afterwards (R102)",
+            "say 334 QUJD / hear YW5u / say 334 QUJE / hear * / say 501 no / bye",
+        ),
+        by(
+            Mechanism::CramMd5,
+            "9 KiB to sign, and no",
+            &format!("say 334 {long} / hear YW5u / say 535 no / bye"),
+        ),
+    ];
+    for (mechanism, answer) in [(Mechanism::OAuthBearer, "hear AQ== / "), (Mechanism::XOAuth2, "hear / ")] {
+        cases.extend([
+            by(
+                mechanism,
+                "a complaint, and no (R131)",
+                &format!("say 334 {complaint} / {answer}say 535 no / bye"),
+            )
+            .telling("invalid_token"),
+            by(
+                mechanism,
+                "a complaint, and yes (R124)",
+                &format!("say 334 {complaint} / {answer}say 235 ok / bye"),
+            ),
+            by(
+                mechanism,
+                "two complaints (R102)",
+                &format!("say 334 {complaint} / {answer}say 334 {complaint} / hear * / say 501 no / bye"),
+            ),
+            by(
+                mechanism,
+                "a complaint that forges a line (R133)",
+                &format!("say 334 eyJzdGF0dXMiOiJ4DQoyNTAgb2sifQ== / {answer}say 535 no / bye"),
+            ),
+        ]);
+    }
+    cases
 }
 
 fn both() -> Vec<Case> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    Config, Phase, Secret,
+    Config, Phase, Random, Secret,
     config::{Protocol, TlsMode},
     sasl::{AuthPolicy, Credentials, Mechanism},
 };
@@ -46,6 +46,11 @@ pub(crate) struct Case {
 /// A case: its name, with the rows that it pins, and what the server does.
 pub(crate) fn case(name: impl Into<String>, script: impl Into<String>) -> Case {
     let mut config = Config::new("client.example".parse().expect("a name"));
+    // A nonce of 24 times `A`, so that scripts can answer it.
+    config.random = Some(Random::new(|octets| {
+        octets.fill(0);
+        Ok(())
+    }));
     let timeouts = &mut config.timeouts;
     (timeouts.connect, timeouts.greeting, timeouts.command) = (AMPLE, AMPLE, AMPLE);
     (timeouts.body, timeouts.submission, timeouts.reset, timeouts.quit) = (AMPLE, AMPLE, AMPLE, AMPLE);
@@ -155,13 +160,19 @@ impl Case {
         self.tls(TlsMode::Implicit, true)
     }
 
-    pub(crate) fn plain(mut self) -> Self {
-        self.config.auth = AuthPolicy::Mechanism(Mechanism::Plain, credentials());
-        self
+    pub(crate) fn plain(self) -> Self {
+        self.by(Mechanism::Plain)
     }
 
-    pub(crate) fn login(mut self) -> Self {
-        self.config.auth = AuthPolicy::Mechanism(Mechanism::Login, credentials());
+    pub(crate) fn login(self) -> Self {
+        self.by(Mechanism::Login)
+    }
+
+    /// Authenticates by this, with a password or a token.
+    pub(crate) fn by(mut self, mechanism: Mechanism) -> Self {
+        let token = Credentials::Token { user: USER.to_owned(), token: Secret::from(PASSWORD) };
+        let credentials = if mechanism.accepts(&token) { token } else { credentials() };
+        self.config.auth = AuthPolicy::Mechanism(mechanism, credentials);
         self
     }
 

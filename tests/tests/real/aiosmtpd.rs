@@ -27,7 +27,7 @@ const SMTP: Server = Server {
         ("later@example.org", "deferred 451 4.7.1 mail"),
     ],
     wrong_password: "535 5.7.8 Authentication credentials invalid",
-    too_large: Some("rejected 552 5.0.0 end"),
+    too_large: Some("rejected 552 5.0.0"),
     content_refused: Some("rejected 550 5.7.1 end"),
     smtputf8: true,
     with: rfc3848,

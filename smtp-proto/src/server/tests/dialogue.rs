@@ -272,8 +272,8 @@ fn strict_pipelining_wants_groups_to_end_where_they_must() {
 
     // R148: the octets of a chunk are no group.
     let mut harness = Harness::new(Config { extensions, ..strict() });
-    for line in ["EHLO c\r\n", "MAIL FROM:<a@x>\r\n", "RCPT TO:<b@x>\r\n"] {
-        harness.send(line);
+    for command in ["EHLO c\r\n", "MAIL FROM:<a@x>\r\n", "RCPT TO:<b@x>\r\n"] {
+        harness.send(command);
     }
     assert_eq!(harness.codes("BDAT 3 LAST\r\nx\r\n"), ["250 2.0.0"]);
 }

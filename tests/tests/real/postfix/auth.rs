@@ -20,12 +20,16 @@ fn assert_no_secret(sent: &Sent, host: &Host) {
 
 pub(super) async fn mechanisms(host: &Host) {
     let (user, password) = (host.value("USER"), host.value("PASSWORD"));
-    for mechanism in [Some(Mechanism::Plain), Some(Mechanism::Login), None] {
+    let mechanisms = [Mechanism::Plain, Mechanism::Login, Mechanism::ScramSha256, Mechanism::CramMd5];
+    for mechanism in mechanisms.map(Some).into_iter().chain([None]) {
         for endpoint in [host.tcp("PLAIN_PORT"), host.by_name("tls", "SMTPS_PORT")] {
             let config = with_auth(config(host, Tls::Must), mechanism, user, password);
             let sent = send(plan(&[endpoint], &config), envelope(BOTH), HELLO.to_owned()).await;
             assert_eq!(sent.verdicts(), ["delivered 250 2.0.0"; 2], "{:#?}", sent.dialogue);
             assert_eq!(sent.said("AUTH"), 1);
+            // R134: of all of them SCRAM.
+            let expected = mechanism.unwrap_or(Mechanism::ScramSha256);
+            assert_eq!(sent.said(&format!("AUTH {expected}")), 1, "{:#?}", sent.dialogue);
             assert_no_secret(&sent, host);
             assert!(sent.report.attempts.last().unwrap().notices.is_empty());
             let stored = host.mail().arrivals().await;
@@ -43,7 +47,7 @@ pub(super) async fn mechanisms(host: &Host) {
 }
 
 pub(super) async fn wrong_password(host: &Host) {
-    for mechanism in [Mechanism::Plain, Mechanism::Login] {
+    for mechanism in [Mechanism::Plain, Mechanism::Login, Mechanism::ScramSha256, Mechanism::CramMd5] {
         let config = with_auth(config(host, Tls::Must), Some(mechanism), host.value("USER"), "wrong");
         // M39: refused credentials are final, the second target is not asked.
         let plan = plan(&[host.tcp("PLAIN_PORT"), host.by_name("tls", "SMTPS_PORT")], &config);
@@ -72,6 +76,16 @@ pub(super) async fn in_the_clear(host: &Host) {
         assert_eq!(sent.verdicts(), ["delivered 250 2.0.0"; 2], "{:#?}", sent.dialogue);
         let notices: Vec<_> = sent.report.attempts[0].notices.iter().map(ToString::to_string).collect();
         assert_eq!(notices, ["credentials were sent without TLS"]);
+        assert_no_secret(&sent, host);
+        let stored = host.mail().arrivals().await;
+        assert_eq!((users(&stored), stored[0].with()), (vec!["alice"], "ESMTPA"));
+    }
+    // What says no secret needs no TLS, and nobody's word.
+    for mechanism in [Mechanism::ScramSha256, Mechanism::CramMd5] {
+        let config = with_auth(config(host, Tls::May), Some(mechanism), user, password);
+        let sent = send(plan(&[host.tcp("NOTLS_PORT")], &config), envelope(BOTH), HELLO.to_owned()).await;
+        assert_eq!(sent.verdicts(), ["delivered 250 2.0.0"; 2], "{:#?}", sent.dialogue);
+        assert!(sent.report.attempts[0].notices.is_empty(), "{:?}", sent.report.attempts[0].notices);
         assert_no_secret(&sent, host);
         let stored = host.mail().arrivals().await;
         assert_eq!((users(&stored), stored[0].with()), (vec!["alice"], "ESMTPA"));
