@@ -29,8 +29,12 @@ mkdir -p "$tree"
 git ls-files -z --cached --others --exclude-standard | tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory "$tree"
 cd "$tree"
 
-unit=(--lib)
-whole=(--test face_to_face --test delivery --test reuse --test ladder --test misuse --test connection --test conformance --test laws)
+# To every call of cargo, so that nothing else is built.
+unit=(--cargo-arg=--lib)
+whole=()
+for test in face_to_face delivery reuse ladder misuse connection conformance laws; do
+    whole+=("--cargo-arg=--test=$test")
+done
 
 for area; do
     common=(--in-place --iterate --output "$out/$area" --no-shuffle --colors never --timeout 180
@@ -38,8 +42,8 @@ for area; do
     [[ -z ${SHARD:-} ]] || common+=(--shard "$SHARD")
     mkdir -p "$out/$area"
     # Its status tells of survivors, which is no failure of this script.
-    cargo mutants "${common[@]}" --test-package smtp-proto -- "${unit[@]}" || true
-    cargo mutants "${common[@]}" --test-package smtp-proto,smtp-testkit -- "${whole[@]}" || true
+    cargo mutants "${common[@]}" --test-package smtp-proto "${unit[@]}" || true
+    cargo mutants "${common[@]}" --test-package smtp-proto,smtp-testkit "${whole[@]}" || true
 done
 
 printf '\n%-14s %7s %7s %8s %9s\n' area caught missed timeout unviable
