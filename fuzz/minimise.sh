@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# minimise.sh [TARGET…]: makes fuzz/corpus/TARGET as small as it can be without losing coverage, and puts those of its inputs among
-# the seeds that reach code which no seed reaches.
+# minimise.sh [TARGET…]: makes fuzz/corpus/TARGET as small as it can be without losing coverage, and puts the fewest of its inputs among
+# the seeds that reach all the code which it reaches and they do not.
 #
-# Only code counts for the seeds (edges, not how often they are taken), and only inputs of up to 1 KiB: what is committed stays small.
+# Only code counts for the seeds (edges, not how often they are taken), and only inputs of up to 256 octets: what is committed stays small.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cargo +nightly fuzz build --fuzz-dir fuzz
@@ -12,6 +12,13 @@ for target in "${targets[@]}"; do
     corpus=$PWD/fuzz/corpus/$target seeds=$PWD/fuzz/seeds/$target
     [[ -d $corpus ]] || continue
     cargo +nightly fuzz cmin --fuzz-dir fuzz "$target" "$corpus"
-    cargo +nightly fuzz run --fuzz-dir fuzz "$target" "$seeds" "$corpus" -- -merge=1 -use_counters=0 -max_len=1024
+    found=$(mktemp -d)
+    cargo +nightly fuzz run --fuzz-dir fuzz "$target" "$found" "$seeds" "$corpus" -- -set_cover_merge=1 -use_counters=0 -max_len=256
+    # Seeds that were chosen again come under another name.
+    known=$(sha1sum "$seeds"/* | cut -d' ' -f1)
+    for file in "$found"/*; do
+        grep -qF "$(basename "$file")" <<<"$known" || cp "$file" "$seeds/"
+    done
+    rm -r "$found"
     printf '%s: %s seeds, %s octets\n' "$target" "$(find "$seeds" -type f | wc -l)" "$(cat "$seeds"/* | wc -c)"
 done
