@@ -27,7 +27,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$out/build}
 # A copy of its own, so that work goes on meanwhile; its build stays, so that the next mutant is a matter of seconds.
 rm -rf "$tree"
 mkdir -p "$tree"
-git ls-files -z --cached --others --exclude-standard | tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory "$tree"
+# Touched, so that nothing of a mutant that was interrupted passes for built.
+git ls-files -z --cached --others --exclude-standard | tar --create --null --ignore-failed-read --files-from=- | tar --extract --touch --directory "$tree"
 cd "$tree"
 
 # To every call of cargo, so that nothing else is built.

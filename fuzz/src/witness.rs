@@ -41,6 +41,8 @@ enum State {
     Content,
     /// So many more replies to a content that had its first.
     Final(usize),
+    /// Nothing may follow but a 421.
+    Ending,
     /// Nothing may follow.
     Over,
 }
@@ -110,7 +112,7 @@ impl Witness {
         let rest = &self.sent[self.answered..];
         match self.state {
             State::Greeting | State::Final(_) => true,
-            State::Over => false,
+            State::Ending | State::Over => false,
             State::Content => receive(rest).is_some(),
             State::Refused | State::Response => rest.contains(&b'\n'),
             State::Command => match self.line() {
@@ -157,7 +159,7 @@ impl Witness {
                 self.judge(reply);
                 self.state = if left > 1 { State::Final(left - 1) } else { State::Command };
             }
-            State::Over => panic!("nothing follows the last words: {reply}"),
+            State::Ending | State::Over => panic!("nothing follows the last words: {reply}"),
         }
     }
 
@@ -212,7 +214,7 @@ impl Witness {
         let Some((octets, last)) = chunk(line, self.kind.bare_lf) else {
             // Where its octets end is not known: they must not be read as commands.
             assert!(code >= 400, "malformed");
-            self.state = State::Over;
+            self.state = State::Ending;
             return;
         };
         if ((self.sent.len() - self.answered) as u128) < octets {
@@ -360,6 +362,22 @@ mod tests {
         let mut witness = told(Kind::default());
         witness.sent(b"BDAT 2\r\nx");
         witness.heard(b"250 ok\r\n");
+    }
+
+    #[test]
+    fn the_last_error_allowed_may_be_a_malformed_chunk() {
+        let mut witness = told(Kind::default());
+        witness.sent(b"BDAT x\r\n");
+        witness.heard(b"501 what\r\n421 too many errors\r\n");
+        assert!(!witness.is_waiting());
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing follows the last words")]
+    fn a_malformed_chunk_is_the_last_command() {
+        let mut witness = told(Kind::default());
+        witness.sent(b"BDAT x\r\nNOOP\r\n");
+        witness.heard(b"501 what\r\n250 ok\r\n");
     }
 
     #[test]

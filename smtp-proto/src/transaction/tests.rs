@@ -66,9 +66,9 @@ fn what_is_decided_stays_decided() {
 #[test]
 fn a_failure_is_everybodys_who_is_not_decided() {
     let mut rest = with("dqau");
-    rest.fail_rest(&refused(450));
+    rest.fail_rest(&refused(550));
     assert!(rest.refusal.is_none());
-    assert_eq!(names(rest), ["delivered", "deferred", "deferred", "deferred"]);
+    assert_eq!(names(rest), ["delivered", "rejected", "rejected", "rejected"]);
 
     // R139: also of those still to be named.
     let mut sender = with("xqau");
