@@ -224,12 +224,14 @@ impl Witness {
             return;
         }
         let end = self.answered + octets as usize;
-        self.chunks.extend_from_slice(&self.sent[self.answered..end]);
+        let octets = self.sent[self.answered..end].to_vec();
         self.answered = end;
         let counts = self.kind.chunking && self.extended && self.recipients > Some(0);
         if !counts {
-            assert!(code >= 400, "no chunk without an offer and a recipient");
-        } else if last {
+            return assert!(code >= 400, "no chunk without an offer and a recipient");
+        }
+        self.chunks.extend(octets);
+        if last {
             self.ended = Some((std::mem::take(&mut self.chunks), end));
             self.last_replies(reply);
         } else if code >= 400 {
@@ -362,6 +364,16 @@ mod tests {
         let mut witness = told(Kind::default());
         witness.sent(b"BDAT 2\r\nx");
         witness.heard(b"250 ok\r\n");
+    }
+
+    #[test]
+    fn a_chunk_before_its_time_is_no_content() {
+        let mut witness = Witness::new(Kind { chunking: true, ..Kind::default() });
+        witness.heard(b"220 mx\r\n");
+        witness.sent(b"EHLO c\r\nMAIL FROM:<a@x>\r\nBDAT 1 LAST\r\nxRCPT TO:<b@x>\r\nBDAT 1 LAST\r\ny");
+        witness.heard(b"250 mx\r\n250 ok\r\n503 no\r\n250 ok\r\n");
+        let text = witness.claimed(b"y".to_vec());
+        witness.heard(format!("250 {text}\r\n").as_bytes());
     }
 
     #[test]
