@@ -436,8 +436,9 @@ impl Engine {
             return; // set when it failed
         }
         let phase = self.waiting();
-        // Inside a chunk that was announced and has not come, it is the source's turn.
+        // Inside a chunk that was announced and has not come, it is the source's turn; not behind a reply that has begun.
         let waiting = self.channel == Channel::Handshake
+            || self.is_interrupted()
             || self.expected.front().is_some_and(|head| head.end <= self.queued)
             || (phase == Phase::Body && self.sent < self.queued);
         if !waiting {
