@@ -210,7 +210,10 @@ impl Delivery {
         for index in &self.offered {
             let Some(outcome) = self.outcomes.get_mut(*index) else { continue };
             match outcome {
-                Some((Disposition::Deferred(failure), _)) if policy::is_death(&failure.cause) => {
+                // A reply to the content is a verdict about the message, also where it is a 421 (SPEC section 6, row 17).
+                Some((Disposition::Deferred(failure), _))
+                    if policy::is_death(&failure.cause) && failure.phase != Phase::End =>
+                {
                     *outcome = None
                 }
                 Some(_) => continue,
