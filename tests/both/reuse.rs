@@ -147,6 +147,38 @@ fn a_connection_that_says_421_while_the_next_message_is_on_its_way_is_replaced()
     });
 }
 
+/// A message that this server cannot take, and of which it hears nothing.
+async fn send_unsendable(time: &Time, far: &Far, client: &Client) {
+    let recipient = vec![Recipient::from(mailbox("jürgen@example.net"))];
+    let envelope = Envelope::new(Sender::from(mailbox("alice@example.org")), recipient);
+    let report = wholly(time, far, client.send(None, envelope, bytes(BODY))).await;
+    assert!(name(&report) == "rejected" && report.attempts[0].reused, "{report:?}");
+}
+
+#[test]
+fn a_message_of_which_nothing_is_sent_reads_nothing_and_is_no_sign_of_life() {
+    // D28, N13
+    run(async |time| {
+        let (far, log) = servers(|server| server.without("SMTPUTF8"));
+        let client = Client::new(one(), &far, &time);
+        send(&time, &far, &client, 0).await;
+        pass(&time, &far, Duration::from_secs(20)).await;
+        far.say("421 4.4.2 idle for too long\r\n");
+        settle(&time, &far).await;
+        send_unsendable(&time, &far, &client).await;
+        let report = send(&time, &far, &client, 1).await;
+        assert_eq!((name(&report), connections(&log)), ("delivered", vec![0, 1]));
+        assert!(report.attempts.len() == 1 && replaced(&report), "{report:?}");
+
+        pass(&time, &far, Duration::from_secs(50)).await;
+        send_unsendable(&time, &far, &client).await;
+        assert_eq!(far.open(), 1);
+        pass(&time, &far, Duration::from_secs(11)).await;
+        assert_eq!((far.open(), log.quits()), (0, vec![1]));
+        nobody_objects(&far);
+    });
+}
+
 /// How a second message leaves over a kept connection, whose end comes in the middle of it.
 #[derive(Clone, Copy, Debug)]
 struct Second {
