@@ -25,7 +25,7 @@ use crate::{
     Observer,
     dial::{Network, Task},
     message::{Message, Source},
-    pool::{Connections, Kept, Permit, Waiting},
+    pool::{Connections, Kept, Permit, Waiting, home},
 };
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ impl<N: Network> Drive<'_, N> {
                     if let (Some(permit), Some(transport)) = (self.permit.take(), self.wire.take()) {
                         let alarm = std::mem::take(&mut self.alarm);
                         let observer = self.observer.clone();
-                        permit.keep(idle, Kept { transport, alarm, observer });
+                        permit.keep(idle, Kept { transport, alarm, observer, home: home() });
                     }
                     self.source.release();
                 }

@@ -10,6 +10,8 @@ use std::{
     time::Instant,
 };
 
+use tokio::runtime;
+
 use smtp_proto::{
     Delivery, Plan,
     pool::{Grant, Idle, Need, Pool, Ticket},
@@ -29,6 +31,13 @@ pub(crate) struct Kept<T> {
     pub(crate) alarm: Alarm,
     /// Who reads its dialogue; the last message's observer hears how it ends.
     pub(crate) observer: Option<Arc<Observer>>,
+    /// The runtime that looks after both.
+    pub(crate) home: Option<runtime::Id>,
+}
+
+/// The runtime that polls us.
+pub(crate) fn home() -> Option<runtime::Id> {
+    runtime::Handle::try_current().ok().map(|runtime| runtime.id())
 }
 
 /// The connections of one client.
@@ -212,8 +221,9 @@ impl<N: Network> Waiting<N> {
         self.ticket = None;
         let permit = Permit { connections: Some(Arc::clone(&self.connections)), target: self.target };
         let kept = match grant {
-            Grant::Kept(idle, kept) => Some((idle, kept)),
-            Grant::Fresh => None,
+            Grant::Kept(idle, kept) if kept.home == home() => Some((idle, kept)),
+            // Another runtime may stand still, or be gone: then nobody would look at the socket, nor at the clock.
+            Grant::Kept(..) | Grant::Fresh => None,
         };
         Poll::Ready((kept, permit))
     }

@@ -343,6 +343,59 @@ fn a_runtime_may_end_while_messages_are_under_way() {
     assert_eq!(tokio().block_on(on_tokio::one(&client, 9)).outcome(), Outcome::Delivered);
 }
 
+/// One that runs only while something is waited for.
+fn tokio_on_this_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(WATCHDOG, future).await.expect("it ends")
+}
+
+#[test]
+fn a_connection_of_a_runtime_that_stands_still_is_of_no_use_to_another() {
+    // Nobody would look at its socket, nor at its clock.
+    let server = Server::new(Manner::Steady);
+    let client = smtp_client_tokio::Client::new(server.plan(1));
+    let runtimes = [tokio_on_this_thread(), tokio_on_this_thread()];
+    for number in 0..4 {
+        let runtime = &runtimes[number % 2];
+        let report = runtime.block_on(in_time(on_tokio::one(&client, number)));
+        assert!(report.outcome() == Outcome::Delivered && report.attempts.len() == 1, "{report:?}");
+    }
+    let all = server.notes.lock().unwrap().all;
+    assert_eq!(all, 4, "each opens one of its own");
+}
+
+#[test]
+fn a_runtime_may_end_while_another_keeps_connections_of_the_same_client() {
+    let server = Server::new(Manner::Steady);
+    let client = smtp_client_tokio::Client::new(server.plan(2));
+    let (stays, ends) = (tokio(), tokio());
+    let (body, rest) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+    let slow = ends.spawn({
+        let client = client.clone();
+        async move {
+            body.set_nonblocking(true).expect("a socket");
+            let body = tokio::net::UnixStream::from_std(body).expect("a socket");
+            client.send(envelope(0), smtp_client_tokio::Message::from_reader(body)).await.expect("a source")
+        }
+    });
+    while server.notes.lock().unwrap().all == 0 {
+        thread::yield_now();
+    }
+    // Its connection is kept first, and the other one later.
+    assert_eq!(stays.block_on(on_tokio::one(&client, 1)).outcome(), Outcome::Delivered);
+    drop(rest);
+    assert_eq!(ends.block_on(slow).expect("no panic").outcome(), Outcome::Delivered);
+    drop(ends);
+    for number in 2..4 {
+        let report = stays.block_on(in_time(on_tokio::one(&client, number)));
+        assert!(report.outcome() == Outcome::Delivered && report.attempts.len() == 1, "{report:?}");
+    }
+    stays.block_on(in_time(client.close()));
+}
+
 const PORT: &str = "SMTP_TEST_STARVING";
 
 /// Runs this test in a process that may open few files.
