@@ -234,6 +234,10 @@ impl<N: Network + Clock> Drive<'_, N> {
     /// Actions that an arm caused wait until the turn is over; until then the delivery has nothing to write and wants no content.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut progress = self.poll_dialling(cx);
+        if progress && self.delivery.has_action() {
+            // It may be to keep the connection again, and nobody else is to read what has come on it meanwhile.
+            return Poll::Ready(());
+        }
         progress |= self.wire.poll_read(cx, self.network, &mut self.delivery);
         let mut fed = false;
         // One write a flight: only when nothing more is to be had for it. What is wanted has a limit, so this ends.

@@ -7,6 +7,7 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use smtp_proto::{
@@ -46,8 +47,8 @@ struct State<T> {
     draining: Vec<Waker>,
     /// A task looks at the time while connections are idle,
     timed: bool,
-    /// and is woken by this.
-    watcher: Option<Waker>,
+    /// and is woken by this where that is due earlier than it thinks.
+    watcher: Option<(Instant, Waker)>,
 }
 
 impl<N: Network + Clock> Connections<N> {
@@ -103,11 +104,13 @@ impl<N: Network + Clock> Connections<N> {
         if state.pool.is_empty() {
             wakers.append(&mut state.draining);
         }
-        if state.pool.is_closed() {
-            wakers.extend(state.watcher.take());
+        let due = state.pool.poll_timeout();
+        // One that was granted and came back unused has been idle for longer than those behind it.
+        if state.watcher.as_ref().is_some_and(|(watched, _)| due.is_none_or(|due| due < *watched)) {
+            wakers.extend(state.watcher.take().map(|(_, watcher)| watcher));
         }
         let goodbyes: Vec<_> = std::iter::from_fn(|| state.pool.poll_goodbye()).collect();
-        let starts = !state.timed && state.pool.poll_timeout().is_some();
+        let starts = !state.timed && due.is_some();
         state.timed |= starts;
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -163,7 +166,7 @@ impl<N: Network + Clock> Timed<N> {
             let mut state = self.connections.lock();
             let deadline = state.pool.poll_timeout();
             state.timed = deadline.is_some();
-            state.watcher = state.timed.then(|| cx.waker().clone());
+            state.watcher = deadline.map(|deadline| (deadline, cx.waker().clone()));
             drop(state);
             if deadline.is_none() {
                 self.done = true;

@@ -25,7 +25,7 @@ use crate::{
     Observer,
     dial::{Network, Task},
     message::{Message, Source},
-    pool::{Connections, Kept, Permit, Waiting},
+    pool::{Connections, Kept, Permit, Waiting, home},
 };
 
 #[cfg(test)]
@@ -223,7 +223,7 @@ impl<N: Network> Drive<'_, N> {
                     if let (Some(permit), Some(transport)) = (self.permit.take(), self.wire.take()) {
                         let alarm = std::mem::take(&mut self.alarm);
                         let observer = self.observer.clone();
-                        permit.keep(idle, Kept { transport, alarm, observer });
+                        permit.keep(idle, Kept { transport, alarm, observer, home: home() });
                     }
                     self.source.release();
                 }
@@ -252,6 +252,10 @@ impl<N: Network> Drive<'_, N> {
     /// Actions that an arm caused wait until the turn is over; until then the delivery has nothing to write and wants no content.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut progress = self.poll_dialling(cx);
+        if progress && self.delivery.has_action() {
+            // It may be to keep the connection again, and nobody else is to read what has come on it meanwhile.
+            return Poll::Ready(());
+        }
         progress |= self.wire.poll_read(cx, &mut self.delivery);
         let mut fed = false;
         // One write a flight: only when nothing more is to be had for it. What is wanted has a limit, so this ends.

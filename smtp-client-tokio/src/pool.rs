@@ -7,7 +7,10 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
+
+use tokio::runtime;
 
 use smtp_proto::{
     Delivery, Plan,
@@ -28,6 +31,13 @@ pub(crate) struct Kept<T> {
     pub(crate) alarm: Alarm,
     /// Who reads its dialogue; the last message's observer hears how it ends.
     pub(crate) observer: Option<Arc<Observer>>,
+    /// The runtime that looks after both.
+    pub(crate) home: Option<runtime::Id>,
+}
+
+/// The runtime that polls us.
+pub(crate) fn home() -> Option<runtime::Id> {
+    runtime::Handle::try_current().ok().map(|runtime| runtime.id())
 }
 
 /// The connections of one client.
@@ -45,8 +55,8 @@ struct State<T> {
     draining: Vec<Waker>,
     /// A task looks at the time while connections are idle,
     timed: bool,
-    /// and is woken by this.
-    watcher: Option<Waker>,
+    /// and is woken by this where that is due earlier than it thinks.
+    watcher: Option<(Instant, Waker)>,
 }
 
 impl<N: Network> Connections<N> {
@@ -102,11 +112,13 @@ impl<N: Network> Connections<N> {
         if state.pool.is_empty() {
             wakers.append(&mut state.draining);
         }
-        if state.pool.is_closed() {
-            wakers.extend(state.watcher.take());
+        let due = state.pool.poll_timeout();
+        // One that was granted and came back unused has been idle for longer than those behind it.
+        if state.watcher.as_ref().is_some_and(|(watched, _)| due.is_none_or(|due| due < *watched)) {
+            wakers.extend(state.watcher.take().map(|(_, watcher)| watcher));
         }
         let goodbyes: Vec<_> = std::iter::from_fn(|| state.pool.poll_goodbye()).collect();
-        let starts = !state.timed && state.pool.poll_timeout().is_some();
+        let starts = !state.timed && due.is_some();
         state.timed |= starts;
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -162,7 +174,7 @@ impl<N: Network> Timed<N> {
             let mut state = self.connections.lock();
             let deadline = state.pool.poll_timeout();
             state.timed = deadline.is_some();
-            state.watcher = state.timed.then(|| cx.waker().clone());
+            state.watcher = deadline.map(|deadline| (deadline, cx.waker().clone()));
             drop(state);
             if deadline.is_none() {
                 self.done = true;
@@ -209,8 +221,9 @@ impl<N: Network> Waiting<N> {
         self.ticket = None;
         let permit = Permit { connections: Some(Arc::clone(&self.connections)), target: self.target };
         let kept = match grant {
-            Grant::Kept(idle, kept) => Some((idle, kept)),
-            Grant::Fresh => None,
+            Grant::Kept(idle, kept) if kept.home == home() => Some((idle, kept)),
+            // Another runtime may stand still, or be gone: then nobody would look at the socket, nor at the clock.
+            Grant::Kept(..) | Grant::Fresh => None,
         };
         Poll::Ready((kept, permit))
     }

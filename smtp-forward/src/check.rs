@@ -104,8 +104,12 @@ fn falls_back(target: &Target, probe: &Probe) -> bool {
         Some(error) => error.phase() == Some(Phase::Tls) && error.kind() != Kind::Protocol,
         None => false,
     };
-    // Secrets do not follow into plaintext (D4).
-    let keeps_secret = matches!(target.config.auth, AuthPolicy::Off);
+    // Secrets do not follow into plaintext (D4). What `auto` would find there is not known.
+    let keeps_secret = match &target.config.auth {
+        AuthPolicy::Off => true,
+        AuthPolicy::Mechanism(mechanism, _) => !mechanism.reveals_secret(),
+        _ => false,
+    };
     security.mode == TlsMode::StartTls && !security.required && in_handshake && !probe.usable && keeps_secret
 }
 

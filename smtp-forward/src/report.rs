@@ -1,7 +1,7 @@
 //! What is told about a message that was sent.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     path::PathBuf,
     time::Duration,
 };
@@ -141,7 +141,7 @@ impl Printer {
                 if let Some(path) = &told.stored {
                     say(format_args!("captured {}", printable(&path.display().to_string())));
                 }
-                progress::beside(|| json::write(&mut io::stdout().lock(), told))
+                beside_bar(|| json::write(&mut io::stdout().lock(), told))
             }
             Format::Text if told.untried => {
                 say(format_args!("{MIDDLING}not tried:{MIDDLING:#} {}", printable(&told.name)));
@@ -157,7 +157,7 @@ impl Printer {
                 self.printed += 1;
                 text::write(&mut text, told);
                 // One piece, so that the stream of colours is looked at once.
-                progress::beside(|| anstream::stdout().lock().write_all(text.as_bytes()))
+                beside_bar(|| anstream::stdout().lock().write_all(text.as_bytes()))
             }
         };
         self.settle(result)
@@ -184,6 +184,12 @@ impl Printer {
             Err(error) => Err(Failure::because(Status::Deferred, "standard output", &error)),
         }
     }
+}
+
+/// Writes to standard output. Only on a terminal is the bar in the way; elsewhere somebody who does not read must not hold up who writes to
+/// standard error.
+fn beside_bar<R>(write: impl FnOnce() -> R) -> R {
+    if io::stdout().is_terminal() { progress::beside(write) } else { write() }
 }
 
 /// An error for the user, on standard error.

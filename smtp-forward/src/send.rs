@@ -23,7 +23,7 @@ use crate::{
 mod batch;
 mod message;
 
-use batch::Batch;
+use batch::{Batch, Out};
 use message::Sending;
 
 /// The log target of the dialogue.
@@ -58,16 +58,14 @@ pub(crate) async fn run(args: &cli::Send, configured: Option<Configured>) -> Res
         several,
         under_way: AtomicUsize::new(0),
     });
-    let mut printer = Printer::new(args.format);
     let batch = Batch {
         sending: Arc::clone(&sending),
         most: args.connections.get().into(),
         signals: Signals::listen(),
         progress: Progress::new(!args.no_progress, inputs.total()),
-        printer: &mut printer,
+        out: Out::Idle(Printer::new(args.format)),
     };
     let status = batch.run(inputs).await?;
-    printer.finish()?;
     // Whoever was aborted may still be at it; nothing depends on them.
     if let Some(capture) = Arc::into_inner(sending).and_then(|sending| sending.capture) {
         capture.stop().await;

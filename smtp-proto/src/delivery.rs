@@ -109,6 +109,8 @@ pub struct Delivery {
     /// When it was opened, and how many messages it has served.
     opened: Instant,
     served: u32,
+    /// Since when it has been idle, where nothing has been heard on it since.
+    quiet: Option<Instant>,
     /// A kept connection was found dead, and is replaced once (D28).
     replaced: bool,
     /// What to do when the last words are out.
@@ -159,6 +161,7 @@ impl Delivery {
             connection: None,
             opened: now,
             served: 0,
+            quiet: None,
             replaced: false,
             then: Next::Nothing,
             attempts: Vec::new(),
@@ -361,6 +364,7 @@ impl Delivery {
         self.after_tls_failure = false;
         self.opened = opened;
         self.served = messages;
+        self.quiet = Some(since);
         self.push_attempt(Phase::Mail, None);
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.reused = true;
@@ -417,6 +421,7 @@ impl Delivery {
         }
         self.opened = now;
         self.served = 0;
+        self.quiet = None;
         self.connection = Some(Connection::with_link(now, config, link));
         self.state = State::Session;
         self.pump(now);

@@ -232,8 +232,14 @@ impl<T> Pool<T> {
             return self.serve(now, target);
         }
         // A lane is as long as there are messages under way; who gives up is rare.
-        for lane in self.lanes.values_mut() {
+        let lane = self.lanes.iter_mut().find_map(|(target, lane)| {
+            let before = lane.waiting.len();
             lane.waiting.retain(|(waiting, _)| *waiting != ticket);
+            (lane.waiting.len() < before).then_some(*target)
+        });
+        // Whoever stood behind may take what would not have done for this one.
+        if let Some(target) = lane {
+            self.serve(now, target);
         }
     }
 

@@ -11,6 +11,7 @@ use std::{
 use smtp_proto::{
     Action, Config, Connection, Delivery, Disposition, Endpoint, Envelope, Error, Event, Notice, Phase, Plan,
     Recipient, Secret, Sender, TransactionId, TransactionReport,
+    body::Facts,
     config::Protocol,
     error::BodyError,
     sasl::{AuthPolicy, Credentials, Mechanism},
@@ -349,5 +350,57 @@ fn any_call_at_any_time_keeps_the_account() {
             owed.act(now, dice);
             owed.check();
         }
+    }
+}
+
+/// Of six octets each.
+const LINES: u64 = 40_000;
+
+/// Content under way: so much has been taken, by DATA or in a chunk, and the server has it.
+fn in_content(now: Instant, chunking: bool) -> Connection {
+    let offered = if chunking { "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n" } else { "250 x\r\n" };
+    let mut connection = connected(now, config(), offered);
+    let mut envelope = envelope(1);
+    if chunking {
+        let mut facts = Facts::default();
+        (facts.octets, facts.size) = (LINES * 6, LINES * 6);
+        envelope.sender = envelope.sender.with_content(facts);
+    }
+    connection.submit(now, envelope).unwrap();
+    let replies: &[&str] =
+        if chunking { &["250 ok\r\n250 ok\r\n"] } else { &["250 ok\r\n", "250 ok\r\n", "354 go\r\n"] };
+    for reply in replies {
+        send_all(&mut connection, now);
+        connection.handle_input(now, reply.as_bytes());
+    }
+    assert!(connection.body_credit() > 0);
+    connection.write_body(now, &b"line\r\n".repeat(100)).unwrap();
+    assert!(!send_all(&mut connection, now).is_empty());
+    connection
+}
+
+#[test]
+fn a_reply_that_begins_in_content_and_never_ends_holds_up_nothing() {
+    // Law 3, N9, N10: the content goes on, and its end has its deadline.
+    for chunking in [false, true] {
+        let now = Instant::now();
+        let mut connection = in_content(now, chunking);
+        connection.handle_input(now, b"45");
+        let content = b"line\r\n".repeat(LINES as usize - 100);
+        let mut rest = content.as_slice();
+        while !rest.is_empty() {
+            let (piece, others) = rest.split_at(connection.body_credit().min(rest.len()));
+            assert!(!piece.is_empty(), "no content is wanted any more: {connection:?}");
+            connection.write_body(now, piece).unwrap();
+            send_all(&mut connection, now);
+            rest = others;
+        }
+        connection.finish_body(now).unwrap();
+        send_all(&mut connection, now);
+        let deadline = connection.poll_timeout().expect("a deadline");
+        connection.handle_timeout(deadline);
+        let report = done(&mut connection);
+        assert!(matches!(report.dispositions[0], Disposition::Uncertain(_)), "{chunking}: {report:?}");
+        assert!(connection.is_closed());
     }
 }

@@ -554,6 +554,18 @@ fn a_message_leaves_whole_only_over_a_connection_that_lived_a_moment_ago() {
 }
 
 #[test]
+fn a_421_to_the_content_is_an_answer_and_the_next_target_is_asked() {
+    // SPEC section 6, row 17: the kept connection did not die before the end mark.
+    let mut setting = two(vec![]);
+    (setting.failover, setting.targets) = (Failover::UntilDecided, 2);
+    setting.messages[1].end = 421;
+    let mut world = World::new(&setting);
+    let reports = world.run();
+    let asked: Vec<_> = reports[1].attempts.iter().map(|attempt| (attempt.target, attempt.reused)).collect();
+    assert_eq!(asked, [(0, true), (1, false)], "{:#?}", reports[1]);
+}
+
+#[test]
 fn what_replaces_a_dead_connection_is_not_replaced_again() {
     let setting = two(vec![Death::Idle(1), Death::Up(0)]);
     let mut world = World::new(&setting);

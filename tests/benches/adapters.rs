@@ -144,7 +144,7 @@ async fn all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
 async fn ramp<F: Future<Output = ()>>(mut futures: impl Iterator<Item = F> + Unpin) {
     let mut begun = FuturesUnordered::new();
     poll_fn(|cx| {
-        while let Some(future) = futures.next() {
+        for future in futures.by_ref() {
             begun.push(future);
             let _ = begun.poll_next_unpin(cx);
             std::thread::sleep(Duration::from_millis(1));

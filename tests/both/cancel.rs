@@ -240,5 +240,6 @@ fn a_send_dropped_at_any_poll_leaves_nothing_behind() {
     );
     let some: Vec<_> = complaints.iter().take(30).collect();
     assert!(complaints.is_empty(), "{} complaints, the first of them: {some:#?}", complaints.len());
-    assert!(undelivered.len() * 20 <= list.len());
+    // Those that authenticate in vain, and by SCRAM, which the healthy server does not speak.
+    assert!(undelivered.len() * 12 <= list.len());
 }

@@ -102,18 +102,25 @@ fn the_last_clone_that_is_dropped_says_goodbye() {
 #[test]
 fn a_connection_that_died_idle_is_replaced_silently() {
     // D28
-    for how in [HangUp::Close, HangUp::Reset] {
+    for how in [Some(HangUp::Close), Some(HangUp::Reset), None] {
         for words in
             ["", "421 4.4.2 idle for too long\r\n", "421-4.3.2 going\r\n421 4.3.2 down\r\n", "250 what\r\n"]
         {
+            if how.is_none() && words.is_empty() {
+                continue; // it lives
+            }
             run(async |time| {
                 let (far, log) = servers(|server| server);
                 let client = Client::new(one(), &far, &time);
                 send(&time, &far, &client, 0).await;
                 far.say(words);
                 settle(&time, &far).await;
-                far.hang_up(how);
+                if let Some(how) = how {
+                    far.hang_up(how);
+                }
+                let before = far.lines()[0].sent.clone();
                 let report = send(&time, &far, &client, 1).await;
+                assert!(far.lines()[0].sent == before, "it is looked at before anything is said on it");
                 let taken = log.taken();
                 assert_eq!((name(&report), taken.len()), ("delivered", 2), "{how:?} {words:?}: {report:?}");
                 assert!(confirms(&report, &taken[1]));
@@ -143,6 +150,38 @@ fn a_connection_that_says_421_while_the_next_message_is_on_its_way_is_replaced()
         let report = send(&time, &far, &client, 1).await;
         assert_eq!((name(&report), connections(&log)), ("delivered", vec![0, 1]));
         assert!(report.attempts.len() == 1 && replaced(&report), "{report:?}");
+        nobody_objects(&far);
+    });
+}
+
+/// A message that this server cannot take, and of which it hears nothing.
+async fn send_unsendable(time: &Time, far: &Far, client: &Client) {
+    let recipient = vec![Recipient::from(mailbox("jürgen@example.net"))];
+    let envelope = Envelope::new(Sender::from(mailbox("alice@example.org")), recipient);
+    let report = wholly(time, far, client.send(None, envelope, bytes(BODY))).await;
+    assert!(name(&report) == "rejected" && report.attempts[0].reused, "{report:?}");
+}
+
+#[test]
+fn a_message_of_which_nothing_is_sent_reads_nothing_and_is_no_sign_of_life() {
+    // D28, N13
+    run(async |time| {
+        let (far, log) = servers(|server| server.without("SMTPUTF8"));
+        let client = Client::new(one(), &far, &time);
+        send(&time, &far, &client, 0).await;
+        pass(&time, &far, Duration::from_secs(20)).await;
+        far.say("421 4.4.2 idle for too long\r\n");
+        settle(&time, &far).await;
+        send_unsendable(&time, &far, &client).await;
+        let report = send(&time, &far, &client, 1).await;
+        assert_eq!((name(&report), connections(&log)), ("delivered", vec![0, 1]));
+        assert!(report.attempts.len() == 1 && replaced(&report), "{report:?}");
+
+        pass(&time, &far, Duration::from_secs(50)).await;
+        send_unsendable(&time, &far, &client).await;
+        assert_eq!(far.open(), 1);
+        pass(&time, &far, Duration::from_secs(11)).await;
+        assert_eq!((far.open(), log.quits()), (0, vec![1]));
         nobody_objects(&far);
     });
 }

@@ -104,7 +104,7 @@ impl Healthy {
                 "SMTPUTF8",
                 "SIZE",
                 "ENHANCEDSTATUSCODES",
-                "AUTH PLAIN LOGIN EXTERNAL",
+                "AUTH PLAIN LOGIN EXTERNAL CRAM-MD5 XOAUTH2 OAUTHBEARER",
             ],
             starttls: false,
             tls: false,

@@ -126,3 +126,35 @@ fn one_program_runs_on_both_and_tells_the_same() {
     assert_eq!(heard, server_of_async_std.join().expect("a server"));
     assert!(heard[8].contains("\nDATA\nSubject: file\n\n..\n.\nQUIT\n"), "{}", heard[8]);
 }
+
+/// A word that only somebody who decides about SMTP would need: a verb, or a reply code.
+fn is_smtp(word: &str) -> bool {
+    const VERBS: [&str; 12] =
+        ["EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "QUIT", "AUTH", "NOOP", "STARTTLS"];
+    let code = word.len() == 3 && word.bytes().all(|octet| octet.is_ascii_digit());
+    VERBS.contains(&word) || (code && matches!(word.as_bytes().first(), Some(b'2'..=b'5')))
+}
+
+#[test]
+fn no_adapter_knows_a_verb_or_a_reply_code() {
+    // The rule of the rooms: what is SMTP is in the core.
+    let mut looked_at = 0;
+    for adapter in ["smtp-client-tokio", "smtp-client-async-std"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(adapter).join("src");
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()) {
+            if entry.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&entry).expect("text");
+            looked_at += 1;
+            let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+            let found: Vec<&str> = code
+                .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+                .filter(|word| is_smtp(word))
+                .collect();
+            assert!(found.is_empty(), "{}: {found:?}", entry.display());
+        }
+    }
+    assert!(looked_at >= 12);
+    assert!(is_smtp("RSET") && is_smtp("421") && !is_smtp("1024") && !is_smtp("Data"));
+}

@@ -242,7 +242,7 @@ impl<E: std::fmt::Debug> Outer<Report> for Result<Result<Report, E>, tokio::task
 programs!(on_tokio, smtp_client_tokio, tokio::spawn);
 programs!(on_async_std, smtp_client_async_std, async_std::task::spawn);
 
-fn delivered_once(server: &Server, reports: &[Report], count: usize) {
+fn delivered_once(server: &Server, reports: &[Report], count: usize, most: usize) {
     let notes = server.notes.lock().unwrap();
     for report in reports {
         assert_eq!(report.outcome(), Outcome::Delivered, "{report:?}");
@@ -250,7 +250,7 @@ fn delivered_once(server: &Server, reports: &[Report], count: usize) {
     }
     assert_eq!((reports.len(), notes.taken.len()), (count, count));
     assert!(notes.taken.values().all(|times| *times == 1), "{:?}", notes.taken);
-    assert!(notes.most <= 4, "{} connections at a time", notes.most);
+    assert!(notes.most <= most, "{} connections at a time", notes.most);
 }
 
 #[test]
@@ -262,10 +262,23 @@ fn two_hundred_at_once_go_through_four_connections() {
             true => tokio().block_on(on_tokio::many(server.plan(4), 200)),
             false => async_std::task::block_on(on_async_std::many(server.plan(4), 200)),
         };
-        delivered_once(&server, &reports, 200);
+        delivered_once(&server, &reports, 200, 4);
         let notes = server.notes.lock().unwrap();
         assert_eq!(notes.quits, notes.all, "close() says goodbye on each");
         assert!(notes.all <= 8, "{} connections for 200 messages", notes.all);
+    }
+}
+
+#[test]
+fn two_thousand_at_once_go_through_sixty_four_connections() {
+    // D28
+    for on_tokio in [true, false] {
+        let server = Server::new(Manner::Steady);
+        let reports = match on_tokio {
+            true => tokio().block_on(on_tokio::many(server.plan(64), 2000)),
+            false => async_std::task::block_on(on_async_std::many(server.plan(64), 2000)),
+        };
+        delivered_once(&server, &reports, 2000, 64);
     }
 }
 
@@ -278,7 +291,7 @@ fn a_server_that_hangs_up_when_it_likes_gets_every_message_once() {
             true => tokio().block_on(on_tokio::many(server.plan(4), 200)),
             false => async_std::task::block_on(on_async_std::many(server.plan(4), 200)),
         };
-        delivered_once(&server, &reports, 200);
+        delivered_once(&server, &reports, 200, 4);
         let replaced = reports.iter().filter(|report| replaced(report)).count();
         assert!(replaced > 10, "{replaced} replaced");
     }
@@ -336,6 +349,59 @@ fn a_runtime_may_end_while_messages_are_under_way() {
     assert_eq!(mute.notes.lock().unwrap().most, 1);
     let client = smtp_client_tokio::Client::new(server.plan(1));
     assert_eq!(tokio().block_on(on_tokio::one(&client, 9)).outcome(), Outcome::Delivered);
+}
+
+/// One that runs only while something is waited for.
+fn tokio_on_this_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(WATCHDOG, future).await.expect("it ends")
+}
+
+#[test]
+fn a_connection_of_a_runtime_that_stands_still_is_of_no_use_to_another() {
+    // Nobody would look at its socket, nor at its clock.
+    let server = Server::new(Manner::Steady);
+    let client = smtp_client_tokio::Client::new(server.plan(1));
+    let runtimes = [tokio_on_this_thread(), tokio_on_this_thread()];
+    for number in 0..4 {
+        let runtime = &runtimes[number % 2];
+        let report = runtime.block_on(in_time(on_tokio::one(&client, number)));
+        assert!(report.outcome() == Outcome::Delivered && report.attempts.len() == 1, "{report:?}");
+    }
+    let all = server.notes.lock().unwrap().all;
+    assert_eq!(all, 4, "each opens one of its own");
+}
+
+#[test]
+fn a_runtime_may_end_while_another_keeps_connections_of_the_same_client() {
+    let server = Server::new(Manner::Steady);
+    let client = smtp_client_tokio::Client::new(server.plan(2));
+    let (stays, ends) = (tokio(), tokio());
+    let (body, rest) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+    let slow = ends.spawn({
+        let client = client.clone();
+        async move {
+            body.set_nonblocking(true).expect("a socket");
+            let body = tokio::net::UnixStream::from_std(body).expect("a socket");
+            client.send(envelope(0), smtp_client_tokio::Message::from_reader(body)).await.expect("a source")
+        }
+    });
+    while server.notes.lock().unwrap().all == 0 {
+        thread::yield_now();
+    }
+    // Its connection is kept first, and the other one later.
+    assert_eq!(stays.block_on(on_tokio::one(&client, 1)).outcome(), Outcome::Delivered);
+    drop(rest);
+    assert_eq!(ends.block_on(slow).expect("no panic").outcome(), Outcome::Delivered);
+    drop(ends);
+    for number in 2..4 {
+        let report = stays.block_on(in_time(on_tokio::one(&client, number)));
+        assert!(report.outcome() == Outcome::Delivered && report.attempts.len() == 1, "{report:?}");
+    }
+    stays.block_on(in_time(client.close()));
 }
 
 const PORT: &str = "SMTP_TEST_STARVING";

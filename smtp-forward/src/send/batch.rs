@@ -1,7 +1,8 @@
 //! Many messages: some at a time, reported in the order in which they were named, and an interruption that loses none of them.
 //!
 //! At most `most` messages are open, and at most as many reports wait for that of an earlier message: a message that takes its time holds
-//! up the others no sooner than that.
+//! up the others no sooner than that. Reports are written beside the loop: whoever reads them may take their time, and messages that are
+//! under way, and signals, do not wait for that.
 
 use std::{
     collections::VecDeque,
@@ -11,27 +12,63 @@ use std::{
 
 use tokio::{
     sync::{Semaphore, watch},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle, spawn_blocking},
 };
 use tracing::warn;
 
 use super::message::{Sending, Stop};
 use crate::{
     exit::{Failure, Status},
-    input::{Inputs, Rest},
+    input::{Inputs, Rest as Left},
     progress::Progress,
     report::{Printer, Told, printable, say},
     signals::Signals,
 };
 
 /// A run over many messages.
-pub(super) struct Batch<'a> {
+pub(super) struct Batch {
     pub(super) sending: Arc<Sending>,
     /// Messages at a time.
     pub(super) most: usize,
     pub(super) signals: Signals,
     pub(super) progress: Progress,
-    pub(super) printer: &'a mut Printer,
+    pub(super) out: Out,
+}
+
+/// Where reports go, one at a time.
+pub(super) enum Out {
+    Idle(Printer),
+    Writing(JoinHandle<(Printer, Result<(), Failure>)>),
+}
+
+impl Out {
+    const fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle(_))
+    }
+
+    /// Begins to write. Only when it is idle.
+    fn write(self, told: Told) -> Self {
+        match self {
+            Self::Idle(mut printer) => Self::Writing(spawn_blocking(move || {
+                let result = printer.print(&told);
+                (printer, result)
+            })),
+            writing => writing,
+        }
+    }
+
+    /// It is idle again. Where it was, never.
+    async fn written(&mut self) -> Result<(), Failure> {
+        let Self::Writing(writing) = self else { return std::future::pending().await };
+        let (printer, result) = whole(writing.await);
+        *self = Self::Idle(printer);
+        result
+    }
+}
+
+/// What a task gives. Nobody cancels one here: what it cannot do is panic in silence.
+fn whole<T>(done: Result<T, JoinError>) -> T {
+    done.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 /// Messages taken and not yet reported, in order.
@@ -44,12 +81,11 @@ impl Queue {
         let Some(first) = self.0.front_mut() else { return std::future::pending().await };
         let done = first.await;
         self.0.pop_front();
-        // Nobody cancels a task here: what it cannot do is panic in silence.
-        done.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+        whole(done)
     }
 }
 
-impl Batch<'_> {
+impl Batch {
     /// Sends them all; the worst status of any.
     pub(super) async fn run(mut self, mut inputs: Inputs) -> Result<Status, Failure> {
         let stop = watch::Sender::new(Stop::No);
@@ -57,22 +93,26 @@ impl Batch<'_> {
         let mut queue = Queue::default();
         let mut status = Status::Success;
         let (mut more, mut number, mut untried, mut last) = (true, 0, 0, None);
-        while more || !queue.0.is_empty() {
+        while more || !queue.0.is_empty() || !self.out.is_idle() {
             tokio::select! {
                 biased;
                 () = self.signals.next() => {
                     more = false;
-                    interrupt(&stop, self.sending.under_way.load(Ordering::Relaxed));
+                    if *stop.borrow() == Stop::Abort {
+                        return Ok(untold());
+                    }
+                    interrupt(&stop, self.sending.under_way.load(Ordering::Relaxed), !self.out.is_idle());
                 }
-                (told, one) = queue.next() => {
+                written = self.out.written() => written?,
+                (told, one) = queue.next(), if self.out.is_idle() => {
                     status = status.max(one);
-                    self.printer.print(&told)?;
                     self.progress.done(told.size.unwrap_or_default());
                     if told.untried {
                         untried += 1;
                     } else {
-                        last = Some(told.name);
+                        last = Some(told.name.clone());
                     }
+                    self.out = self.out.write(told);
                 }
                 permit = Arc::clone(&free).acquire_owned(), if more && queue.0.len() < 2 * self.most => {
                     let Some(input) = inputs.next() else {
@@ -94,36 +134,63 @@ impl Batch<'_> {
             }
         }
         let interrupted = *stop.borrow() > Stop::No;
-        if interrupted {
-            status = status.max(self.rest(inputs, untried, last.as_deref())?);
-        } else if number == 0 {
+        if !interrupted && number == 0 {
             warn!("nothing to send: there is no message in what the command line names");
         }
-        self.progress.finish(!interrupted);
+        let Self { sending, mut signals, progress, out: Out::Idle(printer), .. } = self else {
+            return Ok(untold()); // it has ended by now
+        };
+        let rest = Rest { sending: Arc::clone(&sending), printer, inputs: interrupted.then_some(inputs) };
+        tokio::select! {
+            one = spawn_blocking(move || rest.told(untried, last.as_deref())) => status = status.max(whole(one)?),
+            () = signals.next() => return Ok(untold()),
+        }
+        progress.finish(!interrupted);
         if *stop.borrow() < Stop::Abort {
-            self.part().await;
+            // A courtesy: who has no patience for it spoils nothing.
+            tokio::select! {
+                () = sending.client.close() => {}
+                () = signals.next() => {}
+            }
         }
         Ok(status)
     }
+}
 
-    /// Ends what is kept. A courtesy: who has no patience for it spoils nothing.
-    async fn part(&mut self) {
-        tokio::select! {
-            () = self.sending.client.close() => {}
-            () = self.signals.next() => {}
-        }
+/// Nobody reads the reports, and somebody has no patience left.
+fn untold() -> Status {
+    say(format_args!("interrupted: not all reports were written"));
+    Status::Deferred
+}
+
+/// What is to be written when nothing is under way any more.
+struct Rest {
+    sending: Arc<Sending>,
+    printer: Printer,
+    /// What was never taken, because of an interruption.
+    inputs: Option<Inputs>,
+}
+
+impl Rest {
+    /// Accounts for what was never taken, and comes to the end of the reports.
+    fn told(mut self, untried: usize, last: Option<&str>) -> Result<Status, Failure> {
+        let status = match self.inputs.take() {
+            Some(inputs) => self.untaken(inputs, untried, last)?,
+            None => Status::Success,
+        };
+        self.printer.finish()?;
+        Ok(status)
     }
 
-    /// Accounts for what was never taken.
-    fn rest(&mut self, inputs: Inputs, mut untried: usize, last: Option<&str>) -> Result<Status, Failure> {
+    fn untaken(&mut self, inputs: Inputs, mut untried: usize, last: Option<&str>) -> Result<Status, Failure> {
         let mut status = Status::Success;
-        for rest in inputs.rest() {
-            match rest {
-                Rest::One(input) => {
+        for left in inputs.rest() {
+            match left {
+                Left::One(input) => {
                     untried += 1;
                     self.printer.print(&self.sending.untried(input.name()).0)?;
                 }
-                Rest::Maildir { path, names } => {
+                Left::Maildir { path, names } => {
                     untried += names.len();
                     let left = names.len();
                     say(format_args!("interrupted: {left} messages of {} were not tried", shown(&path)));
@@ -132,7 +199,7 @@ impl Batch<'_> {
                         self.printer.print_for_programs(&told)?;
                     }
                 }
-                Rest::Mbox { path, taken } => {
+                Left::Mbox { path, taken } => {
                     status = Status::Deferred;
                     say(format_args!(
                         "interrupted: {} was not tried from message {} on",
@@ -140,7 +207,7 @@ impl Batch<'_> {
                         taken + 1
                     ));
                 }
-                Rest::Unusable(name, failure) => {
+                Left::Unusable(name, failure) => {
                     let (told, one) = self.sending.unread(name, &failure);
                     status = status.max(one);
                     self.printer.print(&told)?;
@@ -161,15 +228,21 @@ fn shown(path: &std::path::Path) -> String {
     printable(&path.display().to_string())
 }
 
-/// The first signal, or a later one.
-fn interrupt(stop: &watch::Sender<Stop>, under_way: usize) {
+/// The first signal, or the second one. `writing`: a report is.
+fn interrupt(stop: &watch::Sender<Stop>, under_way: usize, writing: bool) {
     let messages = if under_way == 1 { "1 message".to_owned() } else { format!("{under_way} messages") };
     let before = *stop.borrow();
     match before {
         Stop::No if under_way > 0 => {
             say(format_args!("interrupted: finishing {messages}; once more to abort"));
         }
-        Stop::Finish => say(format_args!("interrupted: aborting {messages}")),
+        Stop::No if writing => {
+            say(format_args!("interrupted: reports wait to be read; twice more to give them up"))
+        }
+        Stop::Finish if under_way > 0 => say(format_args!("interrupted: aborting {messages}")),
+        Stop::Finish if writing => {
+            say(format_args!("interrupted: reports wait to be read; once more to give them up"))
+        }
         _ => {}
     }
     stop.send_replace(if before == Stop::No { Stop::Finish } else { Stop::Abort });

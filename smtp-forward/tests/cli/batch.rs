@@ -281,6 +281,33 @@ fn the_second_interruption_aborts_and_says_who_may_have_the_message() {
     }
 }
 
+#[test]
+fn reports_that_nobody_reads_hold_up_neither_messages_nor_signals() {
+    // A pipe that is full already: the first report waits for ever.
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    while (&theirs).write(&[b'x'; 4096]).is_ok() {}
+    theirs.set_nonblocking(false).unwrap();
+    let sink = Sink::start(&["--discard"]);
+    let folder = maildir(3);
+    let options = ["--format", "json", "--connections", "1"];
+    let mut sending = sending(&sink.endpoint, &options, &[folder.path()]);
+    sending.stdin(Stdio::null()).stdout(std::os::fd::OwnedFd::from(theirs)).stderr(Stdio::piped());
+    let mut child = sending.spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap()).lines();
+    for _ in 0..3 {
+        sink.record();
+    }
+    for said in ["interrupted: ", "interrupted: ", "interrupted: not all reports were written"] {
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+        let line = err.next().unwrap().unwrap();
+        assert!(line.contains(said), "{line}");
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    drop(ours);
+}
+
 #[cfg(target_os = "linux")]
 fn listens_for_interrupts(id: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();

@@ -101,6 +101,9 @@ impl Delivery {
     fn on_done(&mut self, now: Instant, report: TransactionReport) {
         let attempt = self.attempts.len().saturating_sub(1);
         self.round_trips += report.round_trips;
+        if report.round_trips > 0 {
+            self.quiet = None;
+        }
         for (index, disposition) in self.offered.iter().zip(report.dispositions) {
             if let Some(outcome) = self.outcomes.get_mut(*index) {
                 *outcome = Some((disposition, attempt));
@@ -143,7 +146,8 @@ impl Delivery {
             credentials: self.forwarded.clone(),
             fell_back_to_plaintext,
             opened: self.opened,
-            since: now,
+            // A message that is unsendable here is no sign of life.
+            since: self.quiet.unwrap_or(now),
             messages: self.served.saturating_add(1),
         })));
         self.go_on(now, self.after_transaction(None));
@@ -210,7 +214,10 @@ impl Delivery {
         for index in &self.offered {
             let Some(outcome) = self.outcomes.get_mut(*index) else { continue };
             match outcome {
-                Some((Disposition::Deferred(failure), _)) if policy::is_death(&failure.cause) => {
+                // A reply to the content is a verdict about the message, also where it is a 421 (SPEC section 6, row 17).
+                Some((Disposition::Deferred(failure), _))
+                    if policy::is_death(&failure.cause) && failure.phase != Phase::End =>
+                {
                     *outcome = None
                 }
                 Some(_) => continue,

@@ -140,6 +140,7 @@ fn what_suits_nobody_makes_room_and_counts_until_it_is_gone() {
 #[test]
 fn what_is_used_up_goes() {
     let now = Instant::now();
+    #[allow(clippy::type_complexity, reason = "a row's types say what it is")]
     type WearOut = fn(&mut Idle);
     let rows: [(&str, WearOut); 3] = [
         ("as many messages as it may serve", |idle| idle.messages = 3),
@@ -220,6 +221,23 @@ fn who_gives_up_a_kept_connection_after_closing_lets_it_go() {
     assert!(pool.is_empty());
 }
 
+#[test]
+fn who_stands_behind_somebody_who_gives_up_takes_what_did_not_do_for_him() {
+    let now = Instant::now();
+    let mut pool = Pool::new(limits(3));
+    let tickets = [0, 1, 2].map(|_| pool.request(now, Need::target(0)));
+    let _ = tickets.map(|ticket| fresh(pool.collect(ticket)));
+    for number in 0..3 {
+        pool.keep(now, idle(now, &Need::target(0)), number);
+    }
+    // Each of the two has one go to make room.
+    let alice = pool.request(now, Need { credentials: of("alice"), ..Need::target(0) });
+    let ticket = pool.request(now, Need::target(0));
+    assert_eq!(std::iter::from_fn(|| pool.poll_goodbye()).count(), 2);
+    pool.withdraw(now, alice);
+    assert_eq!(kept(pool.collect(ticket)), 2);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Ask { target: usize, user: u8 },
@@ -257,6 +275,7 @@ struct World {
     now: Instant,
     asking: Vec<(Ticket, Need)>,
     having: Vec<(Need, Option<Box<Idle>>)>,
+    #[allow(clippy::vec_box, reason = "as the pool gives and takes them")]
     parting: Vec<Box<Idle>>,
     closed: bool,
 }

@@ -20,7 +20,10 @@ pub(super) async fn finds_what_is_there(host: &Host) {
         let offered = &probe.capabilities;
         assert!(offered.pipelining() && offered.smtputf8() && offered.chunking() && !offered.starttls());
         assert_eq!(offered.size(), Some(SizeLimit::Max(33_554_432)));
-        assert_eq!(offered.auth_mechanisms().collect::<Vec<_>>(), ["PLAIN", "LOGIN", "SCRAM-SHA-256"]);
+        assert_eq!(
+            offered.auth_mechanisms().collect::<Vec<_>>(),
+            ["PLAIN", "LOGIN", "SCRAM-SHA-256", "CRAM-MD5"]
+        );
     }
     host.mail().assert_nothing().await;
 }
