@@ -1,5 +1,7 @@
 //! What several fuzz targets share: splitting input, and slow but obvious models of the code under test.
 
+pub mod witness;
+
 use smtp_proto::body::{BareCr, BareLf, LineBreaks, LongLine, Nul};
 
 /// The longest line RFC 5321 §4.5.3.1.6 allows, without its CRLF (N16).
@@ -82,7 +84,7 @@ pub fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
             return None;
         }
         let end = rest.windows(2).position(|two| two == b"\r\n");
-        let (line, tail) = end.map_or((rest, &rest[rest.len()..]), |at| (&rest[..at], &rest[at + 2..]));
+        let (line, tail) = end.map_or_else(|| rest.split_at(rest.len()), |at| (&rest[..at], &rest[at + 2..]));
         rest = tail;
         Some(line)
     })

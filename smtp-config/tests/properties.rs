@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use smtp_config::{
     loader::Memory,
     tree::{self, Node},
@@ -49,8 +49,20 @@ fn same(one: &[Node], other: &[Node]) -> bool {
         })
 }
 
+/// 2,000 cases, or as many as `PROPTEST_CASES` asks for.
+fn cases() -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 2_000;
+    }
+    // Seeds of cases that have failed are kept, and run first.
+    let seeds = FileFailurePersistence::Direct("tests/proptest-regressions/properties.txt");
+    config.failure_persistence = Some(Box::new(seeds));
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases())]
 
     #[test]
     fn any_text_is_a_tree_that_prints_to_itself_or_errors_with_places(text in text()) {

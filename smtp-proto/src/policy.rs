@@ -99,6 +99,7 @@ mod tests {
     use crate::{
         error::{Failure, TlsError},
         reply::{Code, Reply},
+        sasl::Mechanism,
     };
 
     fn refused(phase: Phase, code: u16) -> Error {
@@ -111,6 +112,9 @@ mod tests {
         assert!(is_death(&refused(Phase::Mail, 421)));
         assert!(is_death(&refused(Phase::Reset, 500)));
         assert!(is_death(&Error::Timeout(Phase::Reset)));
+        assert!(is_death(&Error::Lost { phase: Phase::Mail, cause: None }));
+        assert!(is_death(&Error::Tls(TlsError::NotOffered)));
+        assert!(is_death(&Error::Peer(PeerError::InjectedPlaintext)));
         assert!(!is_death(&refused(Phase::Mail, 451)));
         assert!(!is_death(&Error::Cancelled));
     }
@@ -133,7 +137,16 @@ mod tests {
             ),
             (Error::Peer(PeerError::InjectedPlaintext), Phase::Tls, true, Next::Target, Next::Target),
             (Error::Timeout(Phase::Auth), Phase::Auth, false, Next::Nothing, Next::Target),
+            (
+                // D4: nothing was tried, so nothing was refused.
+                Error::Auth(AuthError::Sasl(SaslError::NotConfidential(Mechanism::Plain))),
+                Phase::Auth,
+                true,
+                Next::Target,
+                Next::Target,
+            ),
             (Error::Cancelled, Phase::Hello, false, Next::Nothing, Next::Nothing),
+            (Error::Deadline(Phase::Hello), Phase::Hello, true, Next::Nothing, Next::Nothing),
         ];
         for (error, phase, may_fall_back, usable, decided) in rows {
             let scope = scope_of(&error, phase, may_fall_back);
@@ -156,6 +169,8 @@ mod tests {
                 Disposition::Deferred(Failure::new(Phase::Body, Error::Source { message: "gone".into() })),
                 false,
             ),
+            (Disposition::Deferred(Failure::new(Phase::Body, Error::Cancelled)), false),
+            (Disposition::Deferred(Failure::new(Phase::Body, Error::Deadline(Phase::Body))), false),
         ];
         for (disposition, expected) in rows {
             assert_eq!(moves_on(Failover::UntilDecided, &disposition), expected, "{disposition:?}");

@@ -202,3 +202,6 @@ impl Report {
         self.attempts.iter().rev().find(|attempt| attempt.usable).or_else(|| self.attempts.last())
     }
 }
+
+#[cfg(test)]
+mod tests;

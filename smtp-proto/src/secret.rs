@@ -145,6 +145,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases(1000))]
+
         #[test]
         fn join_concatenates_in_one_exact_allocation(parts: Vec<Vec<u8>>) {
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();

@@ -207,3 +207,6 @@ impl Transaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

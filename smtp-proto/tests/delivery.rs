@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use smtp_proto::{
     Action, Config, Delivery, Disposition, Endpoint, Envelope, Failover, Peer, Plan, Recipient, Report,
     ResolveError, Sender, address::ForwardPath, body::Scanner, config::Protocol, error::Kind,
@@ -771,6 +771,9 @@ fn cases() -> ProptestConfig {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 1_000;
     }
+    // Seeds of cases that have failed are kept, and run first.
+    let seeds = FileFailurePersistence::Direct("tests/proptest-regressions/delivery.txt");
+    config.failure_persistence = Some(Box::new(seeds));
     config
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use smtp_proto::{
     Action, Config, Delivery, Disposition, Endpoint, Envelope, Failover, Notice, Peer, Phase, Plan,
     Recipient, Report, Sender,
@@ -475,6 +475,9 @@ fn cases() -> ProptestConfig {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 1_000;
     }
+    // Seeds of cases that have failed are kept, and run first.
+    let seeds = FileFailurePersistence::Direct("tests/proptest-regressions/reuse.txt");
+    config.failure_persistence = Some(Box::new(seeds));
     config
 }
 

@@ -151,6 +151,7 @@ fn parameters_cannot_forge_log_lines() {
 }
 
 proptest! {
+    // Not 1,000: a case is 20 KiB of text on the average, and drawing it takes longer than all other properties here together.
     #![proptest_config(crate::cases(100))]
 
     #[test]

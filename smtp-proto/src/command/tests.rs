@@ -196,7 +196,7 @@ fn mailboxes() -> impl Strategy<Value = Mailbox> {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(512))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn a_command_is_one_line(

@@ -1,9 +1,15 @@
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 
 use super::*;
-use crate::{PlanBuilder, address::ClientName};
+use crate::{
+    PlanBuilder,
+    address::ClientName,
+    body::{BareLf, LineBreaks},
+    config::Chunking,
+    sasl::AuthPolicy,
+};
 
 fn tls() -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -67,4 +73,44 @@ fn a_builder_says_what_a_plan_says() {
     assert_eq!(plan.failover, Failover::UntilDecided);
     assert_eq!(plan.reuse, None);
     assert!(!plan.targets[0].config.pipelining);
+}
+
+#[test]
+fn each_option_is_the_setting_of_its_name() {
+    let (seconds, name) = (Duration::from_secs, ServerName::try_from("other.example").unwrap());
+    let line_breaks = LineBreaks { bare_lf: BareLf::Reject, ..LineBreaks::default() };
+    let more = ["unix:///run/s", "tcp://i:25"].map(|endpoint| endpoint.parse().unwrap());
+    let plan = begin("tcp://h:25")
+        .targets(more)
+        .tls(tls())
+        .server_name(name.clone())
+        .auth(AuthPolicy::Forward)
+        .connect_timeout(seconds(1))
+        .greeting_timeout(seconds(2))
+        .command_timeout(seconds(3))
+        .submission_timeout(seconds(4))
+        .chunking(Chunking::No)
+        .line_breaks(line_breaks)
+        .mail_auth_param(true)
+        .transcript(true)
+        .build()
+        .unwrap();
+    let endpoints: Vec<String> = plan.targets.iter().map(|target| target.endpoint.to_string()).collect();
+    assert_eq!(endpoints, ["tcp://h:25", "unix:///run/s", "tcp://i:25"]); // M38
+    for target in &plan.targets {
+        let config = &target.config;
+        let times = [
+            config.timeouts.connect,
+            config.timeouts.greeting,
+            config.timeouts.command,
+            config.timeouts.submission,
+        ];
+        assert_eq!(times, [1, 2, 3, 4].map(seconds));
+        assert_eq!(config.security.server_name.as_ref(), Some(&name));
+        assert!(matches!(config.auth, AuthPolicy::Forward) && config.mail_auth_param && config.transcript);
+        assert_eq!((config.chunking, config.line_breaks.bare_lf), (Chunking::No, BareLf::Reject));
+    }
+    let plain = begin("tcp://h:25").tls(tls()).build().unwrap();
+    assert!(matches!(plain.targets[0].config.auth, AuthPolicy::Off)); // M12
+    assert!(!plain.targets[0].config.mail_auth_param && !plain.targets[0].config.transcript);
 }

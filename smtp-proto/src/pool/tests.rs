@@ -1,4 +1,5 @@
 #![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
+#![allow(clippy::vec_box, reason = "as the pool gives them out")]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -140,7 +141,8 @@ fn what_suits_nobody_makes_room_and_counts_until_it_is_gone() {
 fn what_is_used_up_goes() {
     let now = Instant::now();
     #[allow(clippy::type_complexity, reason = "a row's types say what it is")]
-    let rows: [(&str, fn(&mut Idle)); 3] = [
+    type WearOut = fn(&mut Idle);
+    let rows: [(&str, WearOut); 3] = [
         ("as many messages as it may serve", |idle| idle.messages = 3),
         ("too old", |idle| idle.opened = idle.since.checked_sub(60 * SECOND).unwrap()),
         ("not in step", |idle| idle.connection.quit(idle.since)),

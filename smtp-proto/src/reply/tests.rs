@@ -243,3 +243,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn octets_from_elsewhere_become_one_line() {
+    // N34, R44: what a resolver or a certificate says
+    assert_eq!(escape(b"no such host"), "no such host");
+    assert_eq!(escape(b"a\nb\r\x1b\xff"), r"a\nb\x0d\x1b\xff");
+}

@@ -159,6 +159,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases(1000))]
+
         #[test]
         fn ascii_passes_unchanged(text in "[\\x01-\\x7F]{1,80}") {
             prop_assert_eq!(prepared(&text), Ok(text));

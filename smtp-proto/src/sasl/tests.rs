@@ -386,7 +386,7 @@ fn printed(credentials: &Credentials, challenges: &[Vec<u8>]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(500))]
+    #![proptest_config(crate::cases(1000))]
 
     /// R133: what is printed does not contain the secret in any form...
     #[test]

@@ -203,6 +203,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases(1000))]
+
         #[test]
         fn unstuffing_is_the_oracle_at_every_split(mut wire in noise(), more in noise()) {
             wire.extend_from_slice(b"\r\n.\r\n");

@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroize as _;
 
+use super::command::Verb;
+
 /// A buffer this small is worth keeping.
 const KEPT: usize = 1024;
 
@@ -12,8 +14,8 @@ const KEPT: usize = 1024;
 pub(super) struct Input {
     octets: Vec<u8>,
     read: usize,
-    /// In a line too long: the rest of it is dropped as it comes.
-    skipping: bool,
+    /// In a line too long, of this verb: the rest of it is dropped as it comes.
+    skipping: Option<Option<Verb>>,
 }
 
 /// What the front of the input is.
@@ -23,8 +25,8 @@ pub(super) enum Line {
     Partial,
     /// `text` octets of a line, with a line end `total` of them.
     Whole { text: usize, total: usize, bare_lf: bool },
-    /// The last of a line that was too long is gone now.
-    TooLong,
+    /// The last of a line that was too long is gone now; what its verb was.
+    TooLong(Option<Verb>),
 }
 
 impl Input {
@@ -87,16 +89,19 @@ impl Input {
     pub(super) fn line(&mut self, limit: usize) -> Line {
         let rest = self.rest();
         let Some(found) = memchr::memchr(b'\n', rest) else {
-            if self.skipping || rest.len() >= limit {
-                self.skipping = true;
+            if self.skipping.is_some() || rest.len() >= limit {
+                let verb = Verb::of(rest);
+                self.skipping.get_or_insert(verb);
                 self.wipe(self.len());
             }
             return Line::Partial;
         };
         let total = found + 1;
-        if std::mem::take(&mut self.skipping) || total > limit {
+        let too_long = self.skipping.or_else(|| (total > limit).then(|| Verb::of(rest)));
+        if let Some(verb) = too_long {
+            self.skipping = None;
             self.wipe(total);
-            return Line::TooLong;
+            return Line::TooLong(verb);
         }
         let bare_lf = !self.rest().get(..found).is_some_and(|line| line.ends_with(b"\r"));
         Line::Whole { text: if bare_lf { found } else { found - 1 }, total, bare_lf }
@@ -122,7 +127,7 @@ mod tests {
             assert!(input.is_empty());
         }
         input.push(b"xx\r\nNOOP\r\n");
-        assert_eq!(input.line(512), Line::TooLong);
+        assert_eq!(input.line(512), Line::TooLong(None));
         assert_eq!(input.line(512), Line::Whole { text: 4, total: 6, bare_lf: false });
     }
 
@@ -132,11 +137,11 @@ mod tests {
         for (length, fits) in [(510, true), (511, false)] {
             let mut whole = Input::default();
             whole.push(&[vec![b'x'; length], b"\r\n".to_vec()].concat());
-            assert_eq!(whole.line(512) != Line::TooLong, fits);
+            assert_eq!(whole.line(512) != Line::TooLong(None), fits);
             let mut split = Input::default();
             for octet in [vec![b'x'; length], b"\r\n".to_vec()].concat() {
                 split.push(&[octet]);
-                if split.line(512) == Line::TooLong {
+                if split.line(512) == Line::TooLong(None) {
                     assert!(!fits);
                 }
             }

@@ -318,11 +318,14 @@ impl Session {
         }
         let (text, total, bare_lf) = match self.input.line(AUTH_LINE) {
             Line::Partial => return false,
-            Line::TooLong => {
-                if secret {
-                    self.state = State::Command;
-                }
-                self.object(now, if secret { canned::LONG_AUTH } else { canned::LONG_LINE });
+            Line::TooLong(_) if secret => {
+                self.state = State::Command;
+                self.object(now, canned::LONG_AUTH);
+                return true;
+            }
+            Line::TooLong(verb) => {
+                self.object(now, canned::LONG_LINE);
+                self.misread(now, verb);
                 return true;
             }
             Line::Whole { text, total, bare_lf } => (text, total, bare_lf),
@@ -334,6 +337,9 @@ impl Session {
                 self.state = State::Command;
             }
             self.object(now, canned::BARE_LF);
+            if !secret {
+                self.misread(now, Verb::of(&line));
+            }
         } else if secret {
             self.read_response(now, &line);
         } else {
@@ -348,8 +354,8 @@ impl Session {
             return self.object(now, canned::ORDER);
         }
         if total > self.line_limit(verb) {
-            return self
-                .object(now, if verb == Some(Verb::Auth) { canned::LONG_AUTH } else { canned::LONG_LINE });
+            self.object(now, if verb == Some(Verb::Auth) { canned::LONG_AUTH } else { canned::LONG_LINE });
+            return self.misread(now, verb);
         }
         let grouped = self.config.extensions.pipelining && !verb.is_some_and(Verb::ends_group);
         // The octets of a chunk follow its command at once, whatever is offered (R148).
@@ -361,11 +367,15 @@ impl Session {
             Ok(command) => self.obey(now, command),
             Err(refusal) => {
                 self.object(now, refusal);
-                if verb == Some(Verb::Bdat) {
-                    // Its octets follow, and must not be read as commands.
-                    self.close(now, Closed::BadChunk);
-                }
+                self.misread(now, verb);
             }
+        }
+    }
+
+    /// A command could not be read. The octets of a chunk follow all the same, and must not be read as commands.
+    fn misread(&mut self, now: Instant, verb: Option<Verb>) {
+        if verb == Some(Verb::Bdat) {
+            self.close(now, Closed::BadChunk);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use rustls::ClientConfig;
 use smtp_proto::{
     Config, Error, PeerError,
@@ -222,6 +222,9 @@ fn cases() -> ProptestConfig {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 1_000;
     }
+    // Seeds of cases that have failed are kept, and run first.
+    let seeds = FileFailurePersistence::Direct("tests/proptest-regressions/ladder.txt");
+    config.failure_persistence = Some(Box::new(seeds));
     config
 }
 

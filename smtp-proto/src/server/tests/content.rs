@@ -127,6 +127,22 @@ fn chunks_out_of_order_are_swallowed() {
 }
 
 #[test]
+fn octets_behind_a_misread_chunk_are_no_commands() {
+    // R148: whatever was wrong with the command, three octets follow it; here they look like what they are not.
+    let long = |more: usize| format!("BDAT 3{}\r\n", " ".repeat(more));
+    for command in ["BDAT 3\n".to_owned(), "BDAT 3\x07\r\n".to_owned(), long(600), long(20_000)] {
+        let sent = format!("{command}NOOP\r\n");
+        for piece in [sent.len(), 1] {
+            let mut harness = ready(config());
+            let heard: Vec<String> =
+                sent.as_bytes().chunks(piece).flat_map(|piece| harness.codes(piece)).collect();
+            assert_eq!(heard, ["500 5.5.2"]);
+            assert_eq!(harness.closed(), Some(&Closed::BadChunk));
+        }
+    }
+}
+
+#[test]
 fn a_chunk_of_no_known_length_ends_the_connection() {
     for command in
         ["BDAT\r\n", "BDAT x\r\n", "BDAT 3 FIRST\r\n", "BDAT 123456789012345678901\r\n", "BDAT -1\r\n"]
@@ -163,7 +179,7 @@ fn a_refused_data_command_leaves_the_transaction_to_rset() {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(200))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn content_of_any_octets_arrives(content: Vec<u8>, chunked: bool, piece in 1_usize..40) {

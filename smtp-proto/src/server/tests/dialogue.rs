@@ -312,3 +312,33 @@ fn a_client_that_only_stops_sending_still_gets_its_replies() {
     assert_eq!(gone.closed(), Some(&Closed::HungUp));
     assert_eq!(gone.events.len(), 1);
 }
+
+#[test]
+fn a_misuse_says_what_to_do_instead() {
+    let mut harness = Harness::new(Config { decisions: Decisions::ALL, ..config() });
+    harness.send("EHLO c\r\nMAIL FROM:<a@x>\r\n");
+    let mail = harness.server.reply(harness.now, reply(354, "go")).unwrap_err();
+    assert_eq!(mail.to_string(), "a reply of 354 cannot answer mail; use 2yz, 4yz or 5yz");
+    harness.server.accept(harness.now).unwrap();
+    harness.send("RCPT TO:<b@x>\r\n");
+    harness.server.accept(harness.now).unwrap();
+    harness.send("DATA\r\n");
+    let data = harness.server.reply(harness.now, reply(250, "go")).unwrap_err();
+    assert_eq!(data.to_string(), "a reply of 250 cannot answer data; use 354, 4yz or 5yz");
+    let one = harness.server.reply_recipient(harness.now, 0, reply(250, "go")).unwrap_err();
+    assert_eq!(one, Misuse::NotAsked);
+    harness.server.reply(harness.now, reply(354, "go")).unwrap();
+    harness.send("x\r\n.\r\n");
+    let smtp = harness.server.reply_recipient(harness.now, 0, reply(250, "go")).unwrap_err();
+    assert_eq!(smtp, Misuse::NoSuchRecipient(0));
+}
+
+#[test]
+fn a_lost_transport_is_told_nothing() {
+    let mut harness = Harness::new(config());
+    harness.server.handle_input(harness.now, b"NOOP\r\n");
+    harness.server.handle_closed(harness.now, Some(&std::io::ErrorKind::ConnectionReset.into()));
+    assert_eq!(harness.output(), "");
+    assert_eq!(harness.closed(), Some(&Closed::Lost(std::io::ErrorKind::ConnectionReset)));
+    assert_eq!(harness.server.poll_timeout(), None);
+}

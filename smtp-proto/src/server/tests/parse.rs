@@ -85,6 +85,8 @@ fn addresses_beyond_ascii_need_smtputf8() {
 }
 
 proptest! {
+    #![proptest_config(crate::cases(1000))]
+
     #[test]
     fn any_line_is_a_command_or_an_error(line: Vec<u8>) {
         let _ = parse(&line);

@@ -59,7 +59,7 @@ fn every_single_split_gives_the_same() {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(300))]
+    #![proptest_config(crate::cases(1000))]
 
     #[test]
     fn any_splitting_gives_the_same(sent in dialogue(), cuts in proptest::collection::vec(1_usize..50, 1..20)) {

@@ -247,3 +247,39 @@ fn the_table_can_refuse_starttls() {
     assert_eq!(harness.codes("STARTTLS\r\n"), ["454 4.7.0"]); // R84
     assert_eq!(harness.codes("NOOP\r\n"), ["250 2.0.0"]);
 }
+
+#[test]
+fn starttls_has_its_place() {
+    let mut harness = Harness::new(starttls(&[]));
+    harness.send("EHLO c\r\n");
+    assert_eq!(harness.codes("MAIL FROM:<a@x>\r\n"), ["250 2.1.0"]);
+    assert_eq!(harness.codes("STARTTLS\r\n"), ["503 5.5.1"]); // RFC 3207 §4
+    assert_eq!(harness.codes("RSET\r\nSTARTTLS\r\n"), ["250 2.0.0", "220 2.0.0"]);
+    // Where no reply can be read, none is given.
+    harness.server.shutdown(harness.now);
+    assert_eq!((harness.output().as_str(), harness.closed()), ("", Some(&Closed::Shutdown)));
+}
+
+#[test]
+fn authentication_has_its_place() {
+    let auth = Auth { mechanisms: vec![Mechanism::Login], in_clear: true, required: false };
+    let mut harness = Harness::new(Config { auth, ..config() });
+    assert_eq!(harness.codes("AUTH LOGIN\r\n"), ["503 5.5.1"]);
+    harness.send("EHLO c\r\n");
+    // A response that is no line ends the exchange: what follows is a command again.
+    assert_eq!(harness.codes("AUTH LOGIN\r\n"), ["334"]);
+    assert_eq!(harness.codes("dGVzdA==\nNOOP\r\n"), ["500 5.5.2", "250 2.0.0"]);
+    assert_eq!(harness.codes("AUTH LOGIN\r\n"), ["334"]);
+    assert_eq!(harness.codes(format!("{}\r\nNOOP\r\n", "A".repeat(12_290))), ["500 5.5.6", "250 2.0.0"]); // RFC 4954 §4
+}
+
+#[test]
+fn a_close_notify_is_the_end_of_input() {
+    let mut client =
+        Client::new(Harness::silent(Config { tls: Tls::Implicit(server_config()), ..config() }), false);
+    assert!(client.pump(usize::MAX).starts_with("220 "));
+    client.tls.writer().write_all(b"NOOP\r\n").unwrap();
+    client.tls.send_close_notify();
+    assert_eq!(codes(&client.pump(usize::MAX)), ["250 2.0.0"]);
+    assert_eq!(client.harness.closed(), Some(&Closed::HungUp));
+}
