@@ -268,7 +268,11 @@ fn drive(world: &mut World, setting: &Setting) -> Vec<Option<Vec<Disposition>>> 
             moved |= world.carry(setting, turn.unwrap_or(Turn::FREE)) || turn.is_some();
         }
         if !moved || turn == Some(Turn::LATE) {
-            let Some(deadline) = world.client.poll_timeout() else { panic!("nobody moves, nobody waits") };
+            let Some(deadline) = world.client.poll_timeout() else {
+                // Where it is the application's turn, no clock runs.
+                assert!(moved, "nobody moves, nobody waits: {:?}", world.client);
+                continue;
+            };
             world.now = deadline.max(world.now + Duration::from_millis(1));
             world.client.handle_timeout(world.now);
             world.server.machine.handle_timeout(world.now);
