@@ -40,14 +40,9 @@ impl ValueError {
         Self { suggestion, ..self }
     }
 
-    /// The same without a trace of the text.
-    pub(crate) fn veiled<T: Value>(self) -> Self {
-        Self {
-            message: format!("the value of a variable is no {}", T::WHAT),
-            suggestion: None,
-            at: 0,
-            ..self
-        }
+    /// The same without a trace of the text; `whose` stands for it.
+    pub(crate) fn veiled<T: Value>(self, whose: &str) -> Self {
+        Self { message: format!("{whose} is no {}", T::WHAT), suggestion: None, at: 0, ..self }
     }
 
     /// What is wrong, where its place in the text is not shown.

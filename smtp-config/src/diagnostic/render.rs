@@ -105,12 +105,17 @@ fn excerpt(span: &Span) -> Excerpt {
     let behind = behind.strip_suffix('\r').unwrap_or(behind);
     let (meant, rest) = behind.split_at_checked(span.range.len().min(behind.len())).unwrap_or((behind, ""));
 
-    // What `auth` is told is shown to nobody, whatever is wrong with the line.
+    // What `auth` is told is shown to nobody, whatever is wrong with the line; nor where braces or quotes that are wrong hide that it
+    // is a directive.
     let open = format!("{before}{behind}");
     let hidden = open.len() - credentials(&open).map_or(0, str::len);
     let shown_from = |part: &str, at: usize| -> Vec<char> {
         part.char_indices()
-            .map(|(i, c)| if at + i >= hidden && !c.is_whitespace() { '*' } else { shown(c) })
+            .map(|(i, c)| {
+                let is_private =
+                    at + i >= hidden || span.source.is_private(&(line + at + i..line + at + i + 1));
+                if is_private && !c.is_whitespace() { '*' } else { shown(c) }
+            })
             .collect()
     };
     let before_shown = shown_from(before, 0);
@@ -151,16 +156,13 @@ fn credentials(line: &str) -> Option<&str> {
         if starts && behind.starts_with(char::is_whitespace) {
             let mut words = behind.split_whitespace();
             let kind = words.next()?;
-            let is_kind = super::did_you_mean(kind, MECHANISMS).is_some() || words.count() > 1;
+            let is_kind =
+                super::did_you_mean(kind, super::private::MECHANISMS).is_some() || words.count() > 1;
             return if is_kind { behind.split_once(kind).map(|(_, behind)| behind) } else { Some(behind) };
         }
         rest = behind;
     }
 }
-
-/// First arguments of `auth`.
-const MECHANISMS: [&str; 9] =
-    ["off", "plain", "login", "forward", "external", "xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"];
 
 fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
     match text.char_indices().nth(MAX_SAID) {

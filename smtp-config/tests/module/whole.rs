@@ -33,6 +33,16 @@ fn no_line_of_a_report_shows_a_password() {
         "target.smtp x {\n auth ann hunter2\n}\n",
         "target.smtp x {\n auth plain \"ann b\" \"hunter2\n}\n",
         "target.smtp x {\n auth plain ann hunter2#x\n}\n",
+        "target.smtp x {\n auth plain ann \\\n hunter2#x\n}\n",
+        "target.smtp x {\n auth plain ann \"x\nhunter2\"y\n}\n",
+        "target.smtp x {\n connect_timeout \\\n auth plain ann hunter2\n}\n",
+        "target.smtp x {\n connect_timeout \\\n auth plain \\\n ann hunter2\n}\n",
+        "target.smtp x {\n tls_client {\n  curves \\\n }\n auth plain ann hunter2 }\n}\n",
+        "target.smtp x {\n auht plain ann hunter2\n}\n",
+        "target.smtp x {\n auth: plain ann hunter2\n}\n",
+        "$(p) = hunter2#x\ntarget.smtp x {\n auth plain ann $(p)\n}\n",
+        "$(p) = hunter2 x\ntarget.smtp x {\n auth plain ann x$(p)\n}\n",
+        "target.smtp x {\n auth plain ann $(p)\n}\n$(p) = hunter2\n",
         "$(a) = plain ann hunter2 extra\ntarget.smtp x {\n auth $(a)\n}\n",
     ] {
         let wrong = read_with(&Memory::new(), text).unwrap_err().render(false);
