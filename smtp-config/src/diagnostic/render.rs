@@ -107,10 +107,12 @@ fn excerpt(span: &Span) -> Excerpt {
 
     // What `auth` is told is shown to nobody, whatever is wrong with the line; nor where braces or quotes that are wrong hide that it
     // is a directive.
-    let open = format!("{before}{behind}");
-    let hidden = open.len() - credentials(&open).map_or(0, str::len);
-    let shown_from = |part: &str, at: usize| -> Vec<char> {
+    let open = source.get(line..start + behind.len()).unwrap_or_default();
+    let hidden = open.len() - credentials(open).map_or(0, str::len);
+    // No more than is shown, and one character to know that there is more: a line may be a whole file.
+    let shown_from = |part: &str, at: usize, most: usize| -> Vec<char> {
         part.char_indices()
+            .take(most + 1)
             .map(|(i, c)| {
                 let is_private =
                     at + i >= hidden || span.source.is_private(&(line + at + i..line + at + i + 1));
@@ -118,9 +120,10 @@ fn excerpt(span: &Span) -> Excerpt {
             })
             .collect()
     };
-    let before_shown = shown_from(before, 0);
-    let meant_shown = shown_from(meant, before.len());
-    let rest_shown = shown_from(rest, before.len() + meant.len());
+    let near = before.char_indices().nth_back(AROUND).map_or(0, |(at, _)| at);
+    let before_shown = shown_from(before.get(near..).unwrap_or_default(), near, AROUND);
+    let meant_shown = shown_from(meant, before.len(), UNDERLINED);
+    let rest_shown = shown_from(rest, before.len() + meant.len(), AROUND);
 
     let mut text = String::new();
     match before_shown.len().checked_sub(AROUND).filter(|more| *more > 0) {
