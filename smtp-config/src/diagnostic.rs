@@ -305,6 +305,14 @@ impl Diagnostics {
         self.omitted + self.kept.iter().filter(|it| it.severity == Severity::Error).count()
     }
 
+    /// True if there is an error about the place that `other` is about.
+    pub(crate) fn has_error_at(&self, other: &Diagnostic) -> bool {
+        let start = |span: &Span| (Arc::as_ptr(&span.source), span.range.start);
+        let Some(place) = other.span.as_ref().map(start) else { return false };
+        let mut errors = self.kept.iter().filter(|kept| kept.severity == Severity::Error);
+        errors.any(|kept| kept.span.as_ref().map(start) == Some(place))
+    }
+
     /// Keeps those for which `keep` holds.
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.kept.retain(keep);

@@ -96,6 +96,26 @@ target.smtp three {
 }
 
 #[test]
+fn what_is_wrong_with_words_hides_nothing_that_is_wrong_with_what_they_mean() {
+    assert_eq!(
+        places(
+            "hostname h.example\ntarget.smtp x {\n targets: tcp://h:25\n auth plain ann x#y\n debug maybe\n}\n\
+             target.smtp y {\n targets tcp://h:25#z tcp://h\n frob\n tls_client {\n  root_ca ca.pem\n }\n} debug no\n"
+        ),
+        ["3:2", "4:18", "5:8", "8:20", "8:23", "9:2", "11:11", "13:3"]
+            .map(|place| format!("mail.conf:{place}"))
+    );
+    // Unless something may be missing on account of it: then it would be about what is not missing at all.
+    for text in [
+        "hostname h.example\nimport nowhere\ntarget.smtp x {\n debug maybe\n}\n",
+        "hostname h.example\n$(t)= tcp://h:25\ntarget.smtp x {\n targets $(t)\n}\n",
+        "hostname h.example\ntarget.smtp x\n{\n targets tcp://h:25\n}\n",
+    ] {
+        assert_eq!(places(text).len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn nothing_is_missing_because_it_is_misspelt() {
     for (directives, expected) in [
         ("target tcp://h:25", &["3:1"][..]),
