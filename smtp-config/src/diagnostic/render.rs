@@ -109,18 +109,21 @@ fn excerpt(span: &Span) -> Excerpt {
     // is a directive.
     let open = source.get(line..start + behind.len()).unwrap_or_default();
     let hidden = open.len() - credentials(open).map_or(0, str::len);
+    let near = before.char_indices().nth_back(AROUND).map_or(0, |(at, _)| at);
+    let mut passwords = passwords_of_urls(open);
+    passwords.retain(|it| it.end > near && it.start < before.len() + 4 * (UNDERLINED + AROUND + 2));
     // No more than is shown, and one character to know that there is more: a line may be a whole file.
     let shown_from = |part: &str, at: usize, most: usize| -> Vec<char> {
         part.char_indices()
             .take(most + 1)
             .map(|(i, c)| {
-                let is_private =
-                    at + i >= hidden || span.source.is_private(&(line + at + i..line + at + i + 1));
+                let is_private = at + i >= hidden
+                    || passwords.iter().any(|it| it.contains(&(at + i)))
+                    || span.source.is_private(&(line + at + i..line + at + i + 1));
                 if is_private && !c.is_whitespace() { '*' } else { shown(c) }
             })
             .collect()
     };
-    let near = before.char_indices().nth_back(AROUND).map_or(0, |(at, _)| at);
     let before_shown = shown_from(before.get(near..).unwrap_or_default(), near, AROUND);
     let meant_shown = shown_from(meant, before.len(), UNDERLINED);
     let rest_shown = shown_from(rest, before.len() + meant.len(), AROUND);
@@ -145,6 +148,19 @@ fn excerpt(span: &Span) -> Excerpt {
         }
     }
     Excerpt { text, underlined }
+}
+
+/// Where passwords stand in a line that has them as URLs do, `tcp://USER:PASSWORD@HOST`. It is an error (D18), and shown as one.
+fn passwords_of_urls(line: &str) -> Vec<std::ops::Range<usize>> {
+    let behind_scheme = line.match_indices("://").map(|(at, found)| at + found.len());
+    behind_scheme
+        .filter_map(|start| {
+            let word = line.get(start..)?.split(char::is_whitespace).next()?;
+            let (user, _) = word.split_once(':')?;
+            let end = start + word.rfind('@')?;
+            (start + user.len() < end).then_some(start + user.len() + 1..end)
+        })
+        .collect()
 }
 
 /// What may be a user or a password in a line: all behind `auth`, except what stands for a mechanism: it resembles one, or a user and a

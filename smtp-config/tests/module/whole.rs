@@ -38,6 +38,7 @@ fn no_line_of_a_report_shows_a_password() {
         "target.smtp x {\n connect_timeout \\\n auth plain ann hunter2\n}\n",
         "target.smtp x {\n connect_timeout \\\n auth plain \\\n ann hunter2\n}\n",
         "target.smtp x {\n tls_client {\n  curves \\\n }\n auth plain ann hunter2 }\n}\n",
+        "target.smtp x {\n targets tcp://ann:hunter2@h:25 tls://a:1:hunter2@b@h:465\n frob tcp://h:25 smtp://ann:hunter2@h\n}\n",
         "target.smtp x {\n auht plain ann hunter2\n}\n",
         "target.smtp x {\n auth: plain ann hunter2\n}\n",
         "$(p) = hunter2#x\ntarget.smtp x {\n auth plain ann $(p)\n}\n",
