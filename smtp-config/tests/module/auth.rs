@@ -134,6 +134,20 @@ fn a_password_in_clear_over_a_network_is_warned_of() {
         assert!(lines.iter().all(|line| line.contains(warned)), "{auth}: {lines:?}");
     }
     assert_eq!(said("auth plain u p\nattempt_starttls no"), [""; 0], "loopback");
+    for here in [
+        "tcp://[::1]:25",
+        "tcp://[::ffff:127.0.0.1]:25",
+        "tcp://:25",
+        "tcp://localhost:25",
+        "unix:///s",
+        "tls://h:465",
+    ] {
+        let lines = said(&format!("targets {here}\nauth plain u p\nattempt_starttls no"));
+        assert_eq!(lines, [""; 0], "{here}");
+    }
+    // Nothing goes in clear where TLS is required, though for another reason nothing goes at all.
+    let lines = said(&format!("{away}auth plain u p\nattempt_starttls no\nrequire_tls yes"));
+    assert!(lines.len() == 1 && lines[0].contains("nothing can be sent"), "{lines:?}");
     // M46
     let warned = said(&format!("{away}auth external"));
     assert!(warned.len() == 1 && warned[0].contains("TLS client certificate"), "{warned:?}");
