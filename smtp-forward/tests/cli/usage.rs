@@ -92,7 +92,7 @@ fn help_and_version_are_no_errors_and_mistakes_are_64() {
 
 #[test]
 fn what_is_not_built_says_so() {
-    let done = run(&["serve", "file"]);
+    let done = run(["serve", "file"]);
     assert_eq!(done.code, 64, "{done:?}");
     assert!(done.err.contains("not built yet"), "{done:?}");
 }
