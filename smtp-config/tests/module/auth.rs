@@ -81,6 +81,8 @@ fn what_auth_refuses_without_showing_an_argument() {
         ("auth plain ann hunter2 { hunter2 }", "auth has no block"),
         ("auth hunter2", "4:6: this is no way to authenticate (write off,"),
         ("auth ann hunter2", "4:6: this is no way to authenticate"),
+        ("auth plain hunter2 file:", "4:6: auth plain: the name of the password file is empty"),
+        ("auth xoauth2 hunter2 file:", "the name of the token file is empty"),
         ("auth plain \"\" hunter2", "the user name is empty"),
         ("auth plain hunter2 \"\"", "the password is empty"),
         ("auth plain hunter2 {env:UNSET}", "the password is empty"),
