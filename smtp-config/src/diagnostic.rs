@@ -6,6 +6,7 @@
 //!
 //! The text shown is the file's own: the value of an environment variable is in no file, so it is in no diagnostic.
 
+mod private;
 mod render;
 
 use std::{
@@ -32,12 +33,20 @@ pub struct Source {
     pub imported: Option<Span>,
     /// Where its lines start; made when somebody asks.
     lines: OnceLock<Vec<usize>>,
+    /// What of its text is shown to nobody; likewise.
+    private: OnceLock<Vec<Range<usize>>>,
 }
 
 impl Source {
     /// A file that nobody imports.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), imported: None, lines: OnceLock::new() }
+        Self {
+            path: path.into(),
+            text: text.into(),
+            imported: None,
+            lines: OnceLock::new(),
+            private: OnceLock::new(),
+        }
     }
 
     /// A file that is imported `by` this place.
@@ -45,6 +54,13 @@ impl Source {
     pub fn imported(mut self, by: Span) -> Self {
         self.imported = Some(by);
         self
+    }
+
+    /// Whether one of these octets may be a part of a user or a password.
+    fn is_private(&self, octets: &Range<usize>) -> bool {
+        let ranges = self.private.get_or_init(|| private::ranges(&self.text));
+        let before = ranges.partition_point(|range| range.start < octets.end);
+        before.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|range| octets.start < range.end)
     }
 
     /// The line that holds this octet, from 1, and the octet at which that line starts.
@@ -94,6 +110,11 @@ impl Span {
     /// The text as written there; empty if the octets are not in the file.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// Whether it may hold a user or a password: what `auth` is told.
+    pub(crate) fn is_private(&self) -> bool {
+        self.source.is_private(&self.range)
     }
 
     /// The same place of the same reading of a file.
@@ -282,6 +303,14 @@ impl Diagnostics {
     /// How many errors there are; where not all are kept, at most.
     pub(crate) fn errors(&self) -> usize {
         self.omitted + self.kept.iter().filter(|it| it.severity == Severity::Error).count()
+    }
+
+    /// True if there is an error about the place that `other` is about.
+    pub(crate) fn has_error_at(&self, other: &Diagnostic) -> bool {
+        let start = |span: &Span| (Arc::as_ptr(&span.source), span.range.start);
+        let Some(place) = other.span.as_ref().map(start) else { return false };
+        let mut errors = self.kept.iter().filter(|kept| kept.severity == Severity::Error);
+        errors.any(|kept| kept.span.as_ref().map(start) == Some(place))
     }
 
     /// Keeps those for which `keep` holds.

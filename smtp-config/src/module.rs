@@ -205,16 +205,22 @@ fn load_with(
     options: &Options,
     tell_more: impl FnOnce(&Configuration, &mut Diagnostics),
 ) -> Result<Configuration, Diagnostics> {
-    let tree = tree::read(loader, path)?;
+    let tree = tree::read_leniently(loader, path)?;
     let mut said = tree.warnings;
+    let is_misspelt = said.has_errors();
     let mut configuration = understand(&tree.nodes, options);
     let mut understood = std::mem::take(&mut configuration.warnings);
-    let is_wrong = understood.has_errors();
+    // Of a word that is no word of the language nothing else need be said.
+    understood.retain(|one| !said.has_error_at(one));
+    let is_wrong = is_misspelt || understood.has_errors();
     if is_wrong {
         tell_more(&configuration, &mut understood);
         understood.sort();
     }
     said.extend(understood);
+    if is_misspelt {
+        said.sort();
+    }
     if is_wrong {
         return Err(said);
     }

@@ -146,6 +146,12 @@ pub fn read(loader: &dyn Loader, path: &Path) -> Result<Tree, Diagnostics> {
     expand::Reader::new(loader).main_file(path)
 }
 
+/// As [`read`]. Where what is wrong leaves every directive what it is, the tree is given, and errors are among its warnings: there may
+/// be more to say.
+pub(crate) fn read_leniently(loader: &dyn Loader, path: &Path) -> Result<Tree, Diagnostics> {
+    expand::Reader::new(loader).lenient().main_file(path)
+}
+
 /// Reads `text` as if it were a file named `name`: what it imports is looked for beside it.
 ///
 /// # Errors

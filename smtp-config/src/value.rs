@@ -40,14 +40,9 @@ impl ValueError {
         Self { suggestion, ..self }
     }
 
-    /// The same without a trace of the text.
-    pub(crate) fn veiled<T: Value>(self) -> Self {
-        Self {
-            message: format!("the value of a variable is no {}", T::WHAT),
-            suggestion: None,
-            at: 0,
-            ..self
-        }
+    /// The same without a trace of the text; `whose` stands for it.
+    pub(crate) fn veiled<T: Value>(self, whose: &str) -> Self {
+        Self { message: format!("{whose} is no {}", T::WHAT), suggestion: None, at: 0, ..self }
     }
 
     /// What is wrong, where its place in the text is not shown.
@@ -170,11 +165,11 @@ fn endpoint_meant(text: &str, kind: EndpointErrorKind, at: usize) -> Option<Stri
                 _ => return None,
             };
             let scheme = if rest.starts_with('/') { "unix" } else { scheme };
-            vec![format!("{scheme}://{rest}"), format!("{scheme}://{rest}:25")]
+            vec![format!("{scheme}://{rest}"), format!("{scheme}://{rest}:{}", port_of(scheme, text))]
         }
         EndpointErrorKind::PortMissing => {
             let text = text.trim_end_matches(':');
-            vec![if text.starts_with("tls") { format!("{text}:465") } else { format!("{text}:25") }]
+            vec![format!("{text}:{}", port_of(text, text))]
         }
         EndpointErrorKind::Extra(_) => vec![text.chars().take(at).collect()],
         EndpointErrorKind::Brackets => {
@@ -185,6 +180,19 @@ fn endpoint_meant(text: &str, kind: EndpointErrorKind, at: usize) -> Option<Stri
         _ => return None,
     };
     candidates.into_iter().find(|candidate| candidate.parse::<Endpoint>().is_ok())
+}
+
+/// The port to propose where none is written. LMTP has none of its own, and is not spoken on port 25 (R78).
+fn port_of(scheme: &str, text: &str) -> u16 {
+    let starts =
+        |text: &str, with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    if starts(text, "lmtp") {
+        24
+    } else if starts(scheme, "tls") {
+        465
+    } else {
+        25
+    }
 }
 
 impl Value for ClientName {

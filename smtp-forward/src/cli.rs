@@ -317,7 +317,11 @@ impl Connect {
     /// from there is nobody's policy.
     fn refuse_beside_configuration(&self) -> Result<(), Failure> {
         if self.config.is_none() {
-            return Ok(());
+            // Beside --target nobody else asks for --config.
+            return match self.use_block {
+                Some(_) => Err(Failure::usage("--use needs --config FILE")),
+                None => Ok(()),
+            };
         }
         let options = [
             (self.lmtp, "--lmtp", "target.lmtp"),

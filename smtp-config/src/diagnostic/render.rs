@@ -105,17 +105,28 @@ fn excerpt(span: &Span) -> Excerpt {
     let behind = behind.strip_suffix('\r').unwrap_or(behind);
     let (meant, rest) = behind.split_at_checked(span.range.len().min(behind.len())).unwrap_or((behind, ""));
 
-    // What `auth` is told is shown to nobody, whatever is wrong with the line.
-    let open = format!("{before}{behind}");
-    let hidden = open.len() - credentials(&open).map_or(0, str::len);
-    let shown_from = |part: &str, at: usize| -> Vec<char> {
+    // What `auth` is told is shown to nobody, whatever is wrong with the line; nor where braces or quotes that are wrong hide that it
+    // is a directive.
+    let open = source.get(line..start + behind.len()).unwrap_or_default();
+    let hidden = open.len() - credentials(open).map_or(0, str::len);
+    let near = before.char_indices().nth_back(AROUND).map_or(0, |(at, _)| at);
+    let mut passwords = passwords_of_urls(open);
+    passwords.retain(|it| it.end > near && it.start < before.len() + 4 * (UNDERLINED + AROUND + 2));
+    // No more than is shown, and one character to know that there is more: a line may be a whole file.
+    let shown_from = |part: &str, at: usize, most: usize| -> Vec<char> {
         part.char_indices()
-            .map(|(i, c)| if at + i >= hidden && !c.is_whitespace() { '*' } else { shown(c) })
+            .take(most + 1)
+            .map(|(i, c)| {
+                let is_private = at + i >= hidden
+                    || passwords.iter().any(|it| it.contains(&(at + i)))
+                    || span.source.is_private(&(line + at + i..line + at + i + 1));
+                if is_private && !c.is_whitespace() { '*' } else { shown(c) }
+            })
             .collect()
     };
-    let before_shown = shown_from(before, 0);
-    let meant_shown = shown_from(meant, before.len());
-    let rest_shown = shown_from(rest, before.len() + meant.len());
+    let before_shown = shown_from(before.get(near..).unwrap_or_default(), near, AROUND);
+    let meant_shown = shown_from(meant, before.len(), UNDERLINED);
+    let rest_shown = shown_from(rest, before.len() + meant.len(), AROUND);
 
     let mut text = String::new();
     match before_shown.len().checked_sub(AROUND).filter(|more| *more > 0) {
@@ -139,6 +150,19 @@ fn excerpt(span: &Span) -> Excerpt {
     Excerpt { text, underlined }
 }
 
+/// Where passwords stand in a line that has them as URLs do, `tcp://USER:PASSWORD@HOST`. It is an error (D18), and shown as one.
+fn passwords_of_urls(line: &str) -> Vec<std::ops::Range<usize>> {
+    let behind_scheme = line.match_indices("://").map(|(at, found)| at + found.len());
+    behind_scheme
+        .filter_map(|start| {
+            let word = line.get(start..)?.split(char::is_whitespace).next()?;
+            let (user, _) = word.split_once(':')?;
+            let end = start + word.rfind('@')?;
+            (start + user.len() < end).then_some(start + user.len() + 1..end)
+        })
+        .collect()
+}
+
 /// What may be a user or a password in a line: all behind `auth`, except what stands for a mechanism: it resembles one, or a user and a
 /// password follow.
 fn credentials(line: &str) -> Option<&str> {
@@ -151,16 +175,13 @@ fn credentials(line: &str) -> Option<&str> {
         if starts && behind.starts_with(char::is_whitespace) {
             let mut words = behind.split_whitespace();
             let kind = words.next()?;
-            let is_kind = super::did_you_mean(kind, MECHANISMS).is_some() || words.count() > 1;
+            let is_kind =
+                super::did_you_mean(kind, super::private::MECHANISMS).is_some() || words.count() > 1;
             return if is_kind { behind.split_once(kind).map(|(_, behind)| behind) } else { Some(behind) };
         }
         rest = behind;
     }
 }
-
-/// First arguments of `auth`.
-const MECHANISMS: [&str; 9] =
-    ["off", "plain", "login", "forward", "external", "xoauth2", "oauthbearer", "scram-sha-256", "cram-md5"];
 
 fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
     match text.char_indices().nth(MAX_SAID) {

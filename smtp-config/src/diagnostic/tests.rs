@@ -113,3 +113,40 @@ fn what_auth_is_told_is_in_no_excerpt() {
         }
     }
 }
+
+#[test]
+fn what_auth_is_told_is_in_no_excerpt_on_whatever_line_it_stands() {
+    for (text, expected) in [
+        ("auth plain ann \\\n\n  # why\n  hunter#2\n", "  ********"),
+        ("auth \\\nplain ann hunter2\n", "plain *** *******"),
+        ("auth plain ann \"hunter\n2 \\\" 3\"x\n", "* ** ***"),
+        ("x {\n\"auth\" plain ann hunter2 }\n", "\"auth\" plain *** *******"),
+        ("debug \\\nauth plain ann \\\nhunter2\n", "*******"),
+        // By whatever name, if it was probably meant.
+        ("auht plain ann hunter2\n", "auht plain *** *******"),
+        ("Auth plain ann hunter2\n", "Auth plain *** *******"),
+        ("auth: plain ann hunter2\n", "auth: plain *** *******"),
+        ("AUTH=plain ann hunter2\n", "AUTH=plain *** *******"),
+        // What it is told by macros.
+        ("$(pw) = hunter#2\nauth plain ann $(pw)\n", "$(pw) = ********"),
+        ("auth plain ann x$(pw)\n$(pw) = hunter two\n", "$(pw) = ****** ***"),
+        ("$(pw)=hunter2\nauth plain ann $(pw)\n", "$(pw)=*******"),
+        ("$(a) = 2 \\\n3\n$(b) = ann hunter$(a)\nauth plain $(b)\n", "$(a) = * *"),
+        // And nothing else.
+        ("$(t) = tcp://h:1\nauth plain ann hunter2\ntargets $(t) \\\nb\n", "$(t) = tcp://h:1"),
+        ("auth plain ann x\\\ntargets tcp://h:1\n", "targets tcp://h:1"),
+        ("auth.pass_table local\nauth_map static\n", "auth.pass_table local"),
+        ("(auth) {\nauth off\n}\nimport auth\n", "import auth"),
+    ] {
+        let source = source(text);
+        let shown: String = (0..text.len())
+            .filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')
+            .map(|at| Diagnostic::error("wrong").at(&Span::new(&source, at..at + 1)).render(false))
+            .collect();
+        assert!(
+            shown.contains(&format!("| {expected}\n")) || shown.contains(&format!("| {expected} ")),
+            "{text}: {shown}"
+        );
+        assert!(!shown.contains("hunter"), "{text}: {shown}");
+    }
+}

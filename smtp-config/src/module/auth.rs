@@ -88,5 +88,9 @@ fn account(place: &Word, kind: &Word, rest: &[Word], out: &mut Diagnostics) -> O
         )));
         return None;
     };
+    if word.text == "file:" {
+        out.push(place.error(format!("auth {kind}: the name of the {secret} file is empty")));
+        return None;
+    }
     Some(Account::new(user.text.as_str(), Password::from_word(&word.text, directory(word))))
 }

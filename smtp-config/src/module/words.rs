@@ -125,7 +125,14 @@ pub(super) fn value<T: Value>(word: &Word, out: &mut Diagnostics) -> Option<T> {
 }
 
 fn wrong<T: Value>(word: &Word, error: ValueError) -> Diagnostic {
-    let error = if word.secret { error.veiled::<T>() } else { error };
+    let error = if word.secret {
+        error.veiled::<T>("the value of a variable")
+    } else if word.span.is_private() {
+        // Where a line goes on that should not, it may be what `auth` is told.
+        error.veiled::<T>("this")
+    } else {
+        error
+    };
     let diagnostic = match part(word, error.at) {
         Some(span) => Diagnostic::error(&error.message).at(&span),
         None => word.error(error.placed_message()),
@@ -163,7 +170,7 @@ pub(super) fn duration(node: &Node, out: &mut Diagnostics) -> Option<Duration> {
         return None;
     };
     let text: String = node.args.iter().map(|word| word.text.as_str()).collect();
-    let mut word = first.clone();
+    let mut word = node.args.iter().find(|word| word.span.is_private()).unwrap_or(first).clone();
     word.secret = node.args.iter().any(|word| word.secret);
     Duration::read(&text).map_err(|error| out.push(wrong::<Duration>(&word, error))).ok()
 }

@@ -31,6 +31,10 @@ pub(super) struct Reader<'l> {
     /// compared by its address; those that directives came from live as long as this.
     told: HashSet<(*const Source, usize, Severity)>,
     said: variable::Said,
+    /// Errors are no reason to stop, as long as every directive is there.
+    lenient: bool,
+    /// Every directive is there, so far.
+    sound: bool,
 }
 
 /// One step of a chain.
@@ -67,7 +71,14 @@ impl<'l> Reader<'l> {
             chain: Vec::new(),
             told: HashSet::new(),
             said: variable::Said::default(),
+            lenient: false,
+            sound: true,
         }
+    }
+
+    /// Gives the tree, with what is wrong among its warnings, if every directive is there.
+    pub(super) fn lenient(self) -> Self {
+        Self { lenient: true, ..self }
     }
 
     pub(super) fn main_file(mut self, path: &Path) -> Result<Tree, Diagnostics> {
@@ -101,7 +112,8 @@ impl<'l> Reader<'l> {
             let _: Result<_, Stop> = self.nodes(&parsed.nodes, &mut parsed.snippets.clone(), 0, &mut nodes);
         }
         self.diagnostics.sort();
-        match self.diagnostics.has_errors() {
+        let is_readable = self.lenient && self.sound && parsed.sound;
+        match self.diagnostics.has_errors() && !is_readable {
             true => Err(self.diagnostics),
             false => Ok(Tree { nodes, warnings: self.diagnostics }),
         }
@@ -314,6 +326,7 @@ impl<'l> Reader<'l> {
                 Parsed::default()
             }
         };
+        self.sound &= parsed.sound;
         let parsed = Arc::new(parsed);
         self.files.insert(canonical.to_owned(), Arc::clone(&parsed));
         Some(parsed)
@@ -374,10 +387,12 @@ impl<'l> Reader<'l> {
             diagnostic = diagnostic.related(at, "on account of this import");
         }
         self.diagnostics.push(diagnostic);
+        self.sound = false;
         Stop
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
+        self.sound &= diagnostic.severity == Severity::Warning;
         let first = diagnostic.span.as_ref().is_none_or(|span| {
             self.told.insert((Arc::as_ptr(&span.source), span.range.start, diagnostic.severity))
         });

@@ -42,11 +42,13 @@ pub(super) struct Lexer<'s> {
     long_quote: Option<Range<usize>>,
     /// Quotes did not come out even: why, and from where on the text was misread.
     pub(super) misread: Option<(Diagnostic, usize)>,
+    /// Errors about words that are whole all the same.
+    pub(super) slips: usize,
 }
 
 impl<'s> Lexer<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Self {
-        Self { source, at: 0, quote_end: None, long_quote: None, misread: None }
+        Self { source, at: 0, quote_end: None, long_quote: None, misread: None, slips: 0 }
     }
 
     pub(super) fn next(&mut self, diagnostics: &mut Diagnostics) -> Option<Token<'s>> {
@@ -146,6 +148,7 @@ impl<'s> Lexer<'s> {
         if let Some(hash) = written.find('#') {
             // D14
             let hash = range.start + hash;
+            self.slips += 1;
             diagnostics.push(
                 Diagnostic::error("unquoted # inside a word; quote it")
                     .at(&self.span(hash..hash + 1))

@@ -22,6 +22,8 @@ pub(super) struct Parsed {
     pub(super) snippets: BTreeMap<String, Arc<Snippet>>,
     /// False if a part of the file could not be made out: what it would import and define is not known.
     pub(super) complete: bool,
+    /// True if, whatever is wrong, every directive is there with its words and its block.
+    pub(super) sound: bool,
 }
 
 /// Directives to import (M35).
@@ -48,6 +50,7 @@ pub(super) fn parse(source: &Arc<Source>, budget: &mut Budget, diagnostics: &mut
         suspect: None,
         glued_brace: None,
         too_deep: false,
+        slips: 0,
     };
     let within = parser.lines();
     let misread = parser.lexer.misread.take();
@@ -60,7 +63,8 @@ pub(super) fn parse(source: &Arc<Source>, budget: &mut Budget, diagnostics: &mut
             false
         }
     };
-    let Parser { macros, top, snippets, .. } = parser;
+    let Parser { macros, top, snippets, lexer, slips, .. } = parser;
+    let sound = complete && own.errors() == lexer.slips + slips;
     if complete {
         own.extend(macros.finish());
     }
@@ -70,7 +74,7 @@ pub(super) fn parse(source: &Arc<Source>, budget: &mut Budget, diagnostics: &mut
         own.push(unclosed);
     }
     diagnostics.extend(own);
-    Parsed { nodes: top, snippets, complete }
+    Parsed { nodes: top, snippets, complete, sound }
 }
 
 struct Parser<'s, 'a> {
@@ -94,6 +98,8 @@ struct Parser<'s, 'a> {
     /// A word that ends with a brace and so did not open a block (M26).
     glued_brace: Option<Range<usize>>,
     too_deep: bool,
+    /// Errors that leave the directives what they are.
+    slips: usize,
 }
 
 struct Block {
@@ -263,6 +269,7 @@ impl<'s> Parser<'s, '_> {
             Token::Word(word) => (&word.range, "start a new line behind the brace"),
             Token::Newline => return,
         };
+        self.slips += 1;
         self.report(
             Diagnostic::error("nothing may follow a closing brace on its line")
                 .at(&self.span(range))

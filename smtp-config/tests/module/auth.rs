@@ -81,6 +81,8 @@ fn what_auth_refuses_without_showing_an_argument() {
         ("auth plain ann hunter2 { hunter2 }", "auth has no block"),
         ("auth hunter2", "4:6: this is no way to authenticate (write off,"),
         ("auth ann hunter2", "4:6: this is no way to authenticate"),
+        ("auth plain hunter2 file:", "4:6: auth plain: the name of the password file is empty"),
+        ("auth xoauth2 hunter2 file:", "the name of the token file is empty"),
         ("auth plain \"\" hunter2", "the user name is empty"),
         ("auth plain hunter2 \"\"", "the password is empty"),
         ("auth plain hunter2 {env:UNSET}", "the password is empty"),
@@ -134,6 +136,20 @@ fn a_password_in_clear_over_a_network_is_warned_of() {
         assert!(lines.iter().all(|line| line.contains(warned)), "{auth}: {lines:?}");
     }
     assert_eq!(said("auth plain u p\nattempt_starttls no"), [""; 0], "loopback");
+    for here in [
+        "tcp://[::1]:25",
+        "tcp://[::ffff:127.0.0.1]:25",
+        "tcp://:25",
+        "tcp://localhost:25",
+        "unix:///s",
+        "tls://h:465",
+    ] {
+        let lines = said(&format!("targets {here}\nauth plain u p\nattempt_starttls no"));
+        assert_eq!(lines, [""; 0], "{here}");
+    }
+    // Nothing goes in clear where TLS is required, though for another reason nothing goes at all.
+    let lines = said(&format!("{away}auth plain u p\nattempt_starttls no\nrequire_tls yes"));
+    assert!(lines.len() == 1 && lines[0].contains("nothing can be sent"), "{lines:?}");
     // M46
     let warned = said(&format!("{away}auth external"));
     assert!(warned.len() == 1 && warned[0].contains("TLS client certificate"), "{warned:?}");

@@ -87,6 +87,7 @@ fn lines() -> impl Strategy<Value = String> {
         1 => prop::sample::select(vec!["hostname h.example", "targets tcp://127.0.0.1:25", "target.smtp x {", "$(m) = plain"]).prop_map(str::to_owned),
         1 => prop::sample::select(vec![
             "auth plain ann hunter2", "auth login ann {env:S}", "auth ann hunter2", "auth hunter2", "auth plain ann hunter2 {", "auth off hunter2",
+            "auth plain ann \\\nhunter2", "auth plain ann \\\nhunter#2", "auth plain ann \"x\nhunter2\"y",
         ]).prop_map(str::to_owned),
     ];
     prop::collection::vec(line, 0..14).prop_map(|lines| lines.join("\n"))

@@ -33,6 +33,17 @@ fn no_line_of_a_report_shows_a_password() {
         "target.smtp x {\n auth ann hunter2\n}\n",
         "target.smtp x {\n auth plain \"ann b\" \"hunter2\n}\n",
         "target.smtp x {\n auth plain ann hunter2#x\n}\n",
+        "target.smtp x {\n auth plain ann \\\n hunter2#x\n}\n",
+        "target.smtp x {\n auth plain ann \"x\nhunter2\"y\n}\n",
+        "target.smtp x {\n connect_timeout \\\n auth plain ann hunter2\n}\n",
+        "target.smtp x {\n connect_timeout \\\n auth plain \\\n ann hunter2\n}\n",
+        "target.smtp x {\n tls_client {\n  curves \\\n }\n auth plain ann hunter2 }\n}\n",
+        "target.smtp x {\n targets tcp://ann:hunter2@h:25 tls://a:1:hunter2@b@h:465\n frob tcp://h:25 smtp://ann:hunter2@h\n}\n",
+        "target.smtp x {\n auht plain ann hunter2\n}\n",
+        "target.smtp x {\n auth: plain ann hunter2\n}\n",
+        "$(p) = hunter2#x\ntarget.smtp x {\n auth plain ann $(p)\n}\n",
+        "$(p) = hunter2 x\ntarget.smtp x {\n auth plain ann x$(p)\n}\n",
+        "target.smtp x {\n auth plain ann $(p)\n}\n$(p) = hunter2\n",
         "$(a) = plain ann hunter2 extra\ntarget.smtp x {\n auth $(a)\n}\n",
     ] {
         let wrong = read_with(&Memory::new(), text).unwrap_err().render(false);
@@ -83,6 +94,26 @@ target.smtp three {
     assert!(load(&loader, Path::new("mail.conf"), &Options::default()).is_ok());
     let tls = Tls::new(provider(), &platform);
     assert!(load_telling_all(&loader, Path::new("mail.conf"), &Options::default(), &tls).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_words_hides_nothing_that_is_wrong_with_what_they_mean() {
+    assert_eq!(
+        places(
+            "hostname h.example\ntarget.smtp x {\n targets: tcp://h:25\n auth plain ann x#y\n debug maybe\n}\n\
+             target.smtp y {\n targets tcp://h:25#z tcp://h\n frob\n tls_client {\n  root_ca ca.pem\n }\n} debug no\n"
+        ),
+        ["3:2", "4:18", "5:8", "8:20", "8:23", "9:2", "11:11", "13:3"]
+            .map(|place| format!("mail.conf:{place}"))
+    );
+    // Unless something may be missing on account of it: then it would be about what is not missing at all.
+    for text in [
+        "hostname h.example\nimport nowhere\ntarget.smtp x {\n debug maybe\n}\n",
+        "hostname h.example\n$(t)= tcp://h:25\ntarget.smtp x {\n targets $(t)\n}\n",
+        "hostname h.example\ntarget.smtp x\n{\n targets tcp://h:25\n}\n",
+    ] {
+        assert_eq!(places(text).len(), 1, "{text}");
+    }
 }
 
 #[test]

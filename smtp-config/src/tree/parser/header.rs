@@ -25,7 +25,7 @@ impl<'s> Parser<'s, '_> {
         } else if name.text.starts_with('(') {
             self.snippet(&name, &args, open.as_ref())
         } else {
-            self.name(&name);
+            self.name(&name, glued);
             let args = self.words(args)?;
             let node = Node::new(Word::new(&*name.text, self.span(&name.range)), args, None);
             if glued {
@@ -169,7 +169,7 @@ impl<'s> Parser<'s, '_> {
     }
 
     /// M30
-    fn name(&mut self, lexeme: &Lexeme<'s>) {
+    fn name(&mut self, lexeme: &Lexeme<'s>, glued: bool) {
         let name = &*lexeme.text;
         let digit = name.starts_with(char::is_numeric);
         let valid = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -197,6 +197,9 @@ impl<'s> Parser<'s, '_> {
             (_, true) => format!("{} cannot be a directive: its name starts with a digit", quote(name)),
             _ => format!("{} cannot be the name of a directive", quote(name)),
         };
+        if !glued {
+            self.slips += 1;
+        }
         self.report(Diagnostic::error(message).at(&self.span(&lexeme.range)).help(help));
     }
 

@@ -296,6 +296,21 @@ fn lmtp_gives_each_recipient_its_own_answer_over_a_unix_socket_as_well() {
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(done.object()["recipients"].as_array().unwrap().len(), 2);
     assert_eq!(sink.record()["envelope"]["to"].as_array().map(Vec::len), Some(2));
+    // T29: a bounce, of which nobody is known who submitted it.
+    let bounce = [
+        "send",
+        "--config",
+        "mail.conf",
+        "--format",
+        "json",
+        "--from",
+        "<>",
+        "--to",
+        "b@example.org",
+        &super::super::support::welcome(),
+    ];
+    assert_eq!(folder.run(&bounce).code, 0);
+    assert_eq!(sink.record()["envelope"]["from"], "<>");
     // D22
     let text = format!("deliver_to smtp unix://{} {{\n require_tls yes\n}}\n", socket.display());
     let done = Folder::new(&text, &[]).send(&[]);

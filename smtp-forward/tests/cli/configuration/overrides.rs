@@ -31,6 +31,10 @@ fn what_the_file_says_about_tls_and_authentication_is_not_said_again() {
     }
     assert_eq!(folder.run(&["send", "--config", "mail.conf", "--capture-dir", "x"]).code, 64);
     assert_eq!(folder.run(&["send", "--use", "x"]).code, 64);
+    for command in ["send", "check"] {
+        let done = folder.run(&[command, "--use", "x", "--target", "tcp://127.0.0.1:25"]);
+        assert!(done.code == 64 && done.err.contains("--config"), "{done:?}");
+    }
     assert_eq!(folder.run(&["check", "--syntax"]).code, 64);
     assert_eq!(folder.run(&["check", "--syntax", "--target", "tcp://127.0.0.1:25"]).code, 64);
 }
