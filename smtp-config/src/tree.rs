@@ -36,7 +36,7 @@ mod variable;
 use std::{fmt, path::Path, sync::Arc};
 
 use crate::{
-    diagnostic::{Diagnostic, Diagnostics, Source, Span},
+    diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean},
     loader::Loader,
 };
 
@@ -120,7 +120,9 @@ impl fmt::Debug for Word {
 }
 
 /// A directive: a name, its arguments, perhaps a block.
-#[derive(Clone, Debug)]
+///
+/// `Debug` does not show what `auth` is told.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Node {
     /// Its name.
@@ -135,6 +137,19 @@ impl Node {
     /// A directive.
     pub fn new(name: Word, args: Vec<Word>, block: Option<Vec<Self>>) -> Self {
         Self { name, args, block }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut node = f.debug_struct("Node");
+        node.field("name", &self.name);
+        // Also where it is misspelt.
+        match did_you_mean(self.name.written(), ["auth"]) {
+            Some(_) => node.field("args", &format_args!("[{}, not shown]", self.args.len())),
+            None => node.field("args", &self.args),
+        };
+        node.field("block", &self.block).finish()
     }
 }
 

@@ -70,6 +70,13 @@ fn warned(text: &str, expected: &[&str]) {
 }
 
 #[test]
+fn the_debug_text_of_a_tree_shows_nothing_that_auth_is_told() {
+    let text = "target.smtp a {\n targets tcp://h:25\n auth plain ann hunter2\n}\nauht plain ann hunter3\n";
+    let tree = format!("{:?}", read(text).unwrap());
+    assert!(tree.contains("tcp://h:25") && !tree.contains("hunter") && !tree.contains("ann"), "{tree}");
+}
+
+#[test]
 fn m22_a_bom_is_no_part_of_the_first_name_and_moves_no_column() {
     let tree = gives("\u{feff}a b", "a[b]");
     assert_eq!(tree.nodes[0].args[0].span.to_string(), "test:1:3");

@@ -201,8 +201,13 @@ fn because(target: &Target, probe: &Probe) -> Option<&'static str> {
 /// Writes to standard output.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| Failure::because(Status::Deferred, "standard output", &error))
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read it has gone, which is no trouble of the targets.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::because(Status::Deferred, "standard output", &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn text(index: usize, finding: &Finding<'_>, probe: &Probe) -> Result<String, std::fmt::Error> {
