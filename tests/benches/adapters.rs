@@ -3,7 +3,7 @@
 //! ```text
 //! cargo build --release -p smtp-forward && cargo bench -p smtp-testkit --bench adapters
 //! ```
-//! Each figure is the median of several runs, which take turns, since the machine is never quiet. `MESSAGES` sets how many messages a
+//! Each sender is a task of its own, on the runtime's workers, two of them: as programs are that use them. Each figure is the median of several runs, which take turns, since the machine is never quiet. `MESSAGES` sets how many messages a
 //! run has (10,000).
 
 use std::{
@@ -12,7 +12,10 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -89,20 +92,27 @@ struct Runtime {
 }
 
 macro_rules! runtime {
-    ($name:literal, $adapter:ident, $block_on:expr) => {
+    ($name:literal, $adapter:ident, $spawn:path, $block_on:expr) => {
         Runtime {
             name: $name,
             send: |plan, messages, senders| {
-                $block_on(async {
-                    let client = $adapter::Client::new(plan.clone());
-                    let next = AtomicUsize::new(0);
-                    let sender = || async {
-                        while next.fetch_add(1, Ordering::Relaxed) < messages {
-                            let report = client.send(envelope(), CONTENT).await.expect("nothing fails here");
-                            assert_eq!(report.outcome(), Outcome::Delivered, "{report:?}");
-                        }
-                    };
-                    all((0..senders).map(|_| sender())).await;
+                let client = $adapter::Client::new(plan.clone());
+                let next = Arc::new(AtomicUsize::new(0));
+                $block_on(async move {
+                    let sending = (0..senders).map(|_| {
+                        let (client, next) = (client.clone(), Arc::clone(&next));
+                        $spawn(async move {
+                            while next.fetch_add(1, Ordering::Relaxed) < messages {
+                                let report =
+                                    client.send(envelope(), CONTENT).await.expect("nothing fails here");
+                                assert_eq!(report.outcome(), Outcome::Delivered, "{report:?}");
+                            }
+                        })
+                    });
+                    let sending: Vec<_> = sending.collect();
+                    for sender in sending {
+                        let _ = sender.await;
+                    }
                     client.close().await;
                 });
             },
@@ -128,19 +138,18 @@ macro_rules! runtime {
 }
 
 static RUNTIMES: &[Runtime; 2] = &[
-    runtime!("tokio", smtp_client_tokio, |future| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime!("tokio", smtp_client_tokio, tokio::spawn, |future| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(future)
     }),
-    runtime!("async-std", smtp_client_async_std, async_std::task::block_on),
+    runtime!("async-std", smtp_client_async_std, async_std::task::spawn, async_std::task::block_on),
 ];
 
-/// Runs all of them on this thread.
-async fn all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
-    futures.collect::<FuturesUnordered<_>>().collect().await
-}
-
-/// The same, begun a few at a time, so that no server has too many clients who are waiting to be taken.
+/// Runs all of them on this thread, begun a few at a time, so that no server has too many clients who are waiting to be taken.
 async fn ramp<F: Future<Output = ()>>(mut futures: impl Iterator<Item = F> + Unpin) {
     let mut begun = FuturesUnordered::new();
     poll_fn(|cx| {
