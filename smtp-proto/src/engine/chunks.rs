@@ -281,7 +281,14 @@ impl Engine {
     pub(super) fn on_chunk(&mut self, now: Instant, id: TransactionId, reply: Reply) {
         let code = reply.code().get();
         match reply.severity() {
-            Severity::Positive if code != 221 => return,
+            Severity::Positive if code != 221 => {
+                // Of a message whose earlier chunk was refused it is the last word: RSET is due, and nothing comes of it.
+                let is_over = self.transaction(id).is_some_and(|refused| refused.stage == Stage::Ended);
+                if is_over && !self.awaits(id) {
+                    self.finish(id);
+                }
+                return;
+            }
             Severity::Transient | Severity::Permanent => {}
             _ => return self.unexpected(now, Phase::Body, reply),
         }

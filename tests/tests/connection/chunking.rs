@@ -322,6 +322,15 @@ fn a_refused_chunk_ends_the_message_when_those_in_flight_are_answered() {
         assert_eq!(world.outcome().verdicts(0), [expected]);
         assert_eq!(world.outcome().verdicts(1), ["delivered 250"]);
     }
+    // The second was not the last, and is taken: nothing comes of it, and the wait is over.
+    let two_of_three = two.replace("BDAT 10 LAST", "BDAT 49152");
+    let next = format!("C: RSET\n{FLIGHT}S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok");
+    let dialogue = session(&BOTH, &format!("{two_of_three}S: 452 full\nS: 250 more\n{next}"));
+    let mut world = World::new(config(), Script::new(&dialogue));
+    let large = Mail::new(envelope(&["b@y"]), vec![b'x'; 150_000]);
+    world.expect(Plan { one_by_one: true, ..Plan::of([large, small(&["b@y"])]) });
+    assert_eq!(world.outcome().verdicts(0), ["deferred 452 body"]);
+    assert_eq!(world.outcome().verdicts(1), ["delivered 250"]);
     // The connection is lost instead: the first bad code stands.
     for end in ["*: close", "S: 250 o\n*: close"] {
         let dialogue =
