@@ -8,6 +8,7 @@ mod names;
 mod security;
 mod serde;
 mod support;
+mod time;
 mod tls;
 mod values;
 mod whole;
