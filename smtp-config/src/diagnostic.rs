@@ -22,6 +22,9 @@ const MAX_KEPT: usize = 100;
 /// Characters of a word beyond which it resembles nothing, and is cut in a message.
 const MAX_RESEMBLING: usize = 64;
 
+/// Candidates among which one is looked for that a word resembles.
+const MAX_CANDIDATES: usize = 1000;
+
 /// A file that was read.
 #[non_exhaustive]
 pub struct Source {
@@ -230,6 +233,8 @@ impl fmt::Display for Diagnostic {
 #[error("{}", render::all(self, false).trim_end_matches('\n'))]
 pub struct Diagnostics {
     kept: Vec<Diagnostic>,
+    /// How many of them are warnings.
+    warnings: usize,
     omitted: usize,
 }
 
@@ -241,16 +246,33 @@ impl Diagnostics {
 
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.push_with(diagnostic.severity, || diagnostic);
+    }
+
+    /// Adds one of this severity, which is made only if it is kept: a long text may have something wrong in every word.
+    pub(crate) fn push_with(&mut self, severity: Severity, make: impl FnOnce() -> Diagnostic) {
         if self.kept.len() < MAX_KEPT {
-            self.kept.push(diagnostic);
+            self.warnings += usize::from(severity == Severity::Warning);
+            self.kept.push(make());
             return;
         }
         self.omitted += 1;
-        if diagnostic.severity == Severity::Error
-            && let Some(warning) = self.kept.iter_mut().rev().find(|kept| kept.severity == Severity::Warning)
-        {
-            *warning = diagnostic;
+        if severity == Severity::Error && self.warnings > 0 {
+            self.warnings -= 1;
+            if let Some(last) = self.kept.iter_mut().rev().find(|kept| kept.severity == Severity::Warning) {
+                *last = make();
+            }
         }
+    }
+
+    /// Counts an error that is not worth making: [`is_full`](Self::is_full).
+    pub(crate) fn omit(&mut self) {
+        self.omitted += 1;
+    }
+
+    /// True if one more error would be counted and not kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= MAX_KEPT && self.warnings == 0
     }
 
     /// True if nothing is wrong, not even a warning.
@@ -270,7 +292,7 @@ impl Diagnostics {
 
     /// True if one of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.kept.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.kept.len() > self.warnings
     }
 
     /// Those that are kept, in order.
@@ -302,7 +324,7 @@ impl Diagnostics {
 
     /// How many errors there are; where not all are kept, at most.
     pub(crate) fn errors(&self) -> usize {
-        self.omitted + self.kept.iter().filter(|it| it.severity == Severity::Error).count()
+        self.omitted + self.kept.len() - self.warnings
     }
 
     /// True if there is an error about the place that `other` is about.
@@ -316,6 +338,7 @@ impl Diagnostics {
     /// Keeps those for which `keep` holds.
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.kept.retain(keep);
+        self.warnings = self.kept.iter().filter(|kept| kept.severity == Severity::Warning).count();
     }
 }
 
@@ -327,7 +350,9 @@ impl Extend<Diagnostic> for Diagnostics {
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self { kept: vec![diagnostic], omitted: 0 }
+        let mut one = Self::new();
+        one.push(diagnostic);
+        one
     }
 }
 
@@ -364,13 +389,19 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         return None;
     }
     let word = word.to_lowercase();
+    let len = word.chars().count();
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= 4 * MAX_RESEMBLING)
         .filter_map(|candidate| {
+            let other = candidate.chars().count();
+            let (longer, most) = (len.max(other), len.max(other).max(3) / 3);
+            if len.abs_diff(other) > most {
+                return None; // As many characters are missing.
+            }
             let distance = strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
-            let longer = word.chars().count().max(candidate.chars().count());
-            (distance <= longer.max(3) / 3 && distance < longer).then_some((distance, candidate))
+            (distance <= most && distance < longer).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

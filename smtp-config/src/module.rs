@@ -20,7 +20,7 @@
 
 use std::{
     cell::Cell,
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -29,7 +29,7 @@ use std::{
 use smtp_proto::address::ClientName;
 
 use crate::{
-    diagnostic::{Diagnostics, Span, did_you_mean},
+    diagnostic::{Diagnostics, Severity, Span, did_you_mean},
     loader::Loader,
     settings::Tls,
     tree::{self, Node, Word},
@@ -52,6 +52,9 @@ const NAMES: [&str; 4] = ["smtp", "lmtp", "target.smtp", "target.lmtp"];
 
 /// Targets whose files are looked at when a configuration is wrong: the time that takes is bounded, as the text is.
 const MAX_OPENED: usize = 100;
+
+/// Names that are listed where none of them was meant.
+const MAX_LISTED: usize = 20;
 
 /// What may be given beside the text.
 #[derive(Clone, Debug, Default)]
@@ -109,10 +112,20 @@ pub enum SelectError {
         known: Vec<String>,
     },
     /// There is more than one, and no word which.
-    #[error("the configuration has more than one target; say which: {}", Known(known))]
+    #[error(
+        "the configuration has more than one target; say which: {}{}",
+        Known(known),
+        if *nameless && !known.is_empty() {
+            "; to be chosen, a `deliver_to` with its endpoints in the line needs a name: `target.smtp NAME { … }`, and `deliver_to &NAME`"
+        } else {
+            ""
+        }
+    )]
     Several {
-        /// The names there are.
+        /// A name of each that has one.
         known: Vec<String>,
+        /// There are others, which have none.
+        nameless: bool,
     },
 }
 
@@ -147,8 +160,8 @@ impl Configuration {
     /// # Errors
     /// There is none, none of the name, or more than one.
     pub fn select(&self, name: Option<&str>) -> Result<&Arc<Block>, SelectError> {
-        let known = || self.named.iter().flat_map(|named| named.names.iter().cloned()).collect();
         if let Some(name) = name {
+            let known = || self.named.iter().flat_map(|named| named.names.iter().cloned()).collect();
             let unknown = || SelectError::Unknown { name: name.to_owned(), known: known() };
             return self.named(name.strip_prefix('&').unwrap_or(name)).ok_or_else(unknown);
         }
@@ -161,7 +174,10 @@ impl Configuration {
         if candidates.iter().all(|it| Arc::ptr_eq(it, first) || it.settings == first.settings) {
             Ok(first)
         } else {
-            Err(SelectError::Several { known: known() })
+            let known = self.named.iter().filter_map(|named| named.names.first().cloned()).collect();
+            let named: HashSet<_> = self.named.iter().map(|named| Arc::as_ptr(&named.block)).collect();
+            let nameless = candidates.iter().any(|block| !named.contains(&Arc::as_ptr(block)));
+            Err(SelectError::Several { known, nameless })
         }
     }
 }
@@ -241,8 +257,14 @@ pub fn read(nodes: &[Node], options: &Options) -> Result<Configuration, Diagnost
 fn understand(nodes: &[Node], options: &Options) -> Configuration {
     let mut out = Diagnostics::new();
     let globals = globals(nodes, options, &mut out);
-    let mut reader =
-        Reader { globals, named: Vec::new(), others: Others::default(), deliveries: Vec::new(), out };
+    let mut reader = Reader {
+        globals,
+        named: Vec::new(),
+        by_name: HashMap::new(),
+        others: Others::default(),
+        deliveries: Vec::new(),
+        out,
+    };
     for node in nodes {
         reader.top(node);
     }
@@ -316,6 +338,8 @@ fn runtime_dir(node: &Node, out: &mut Diagnostics) -> Option<PathBuf> {
 struct Reader {
     globals: Globals,
     named: Vec<(Named, Word)>,
+    /// Which of them has a name: a file may have thousands.
+    by_name: HashMap<String, usize>,
     others: Others,
     deliveries: Vec<Delivery>,
     out: Diagnostics,
@@ -339,15 +363,16 @@ impl Reader {
         let words = if node.args.is_empty() { std::slice::from_ref(&node.name) } else { &node.args };
         let mut names = Vec::new();
         for word in words {
-            let first =
-                self.named.iter().find(|(named, _)| named.names.contains(&word.text)).map(|(_, first)| first);
-            if let Some(first) = first {
-                let twice = word.error(format!("there is a target {} already", quoted(word))); // M5
-                self.out.push(
-                    twice.related(&first.span, "it is here").help("choose another name for one of the two"),
-                );
-            } else if names.contains(&word.text) {
-                self.out.push(word.error(format!("the target has the name {} twice", quoted(word))));
+            let first = self.by_name.get(&word.text).copied();
+            if first == Some(self.named.len()) {
+                self.out.push_with(Severity::Error, || {
+                    word.error(format!("the target has the name {} twice", quoted(word)))
+                });
+            } else if let Some((_, first)) = first.and_then(|first| self.named.get(first)) {
+                self.out.push_with(Severity::Error, || {
+                    let twice = word.error(format!("there is a target {} already", quoted(word))); // M5
+                    twice.related(&first.span, "it is here").help("choose another name for one of the two")
+                });
             } else if word.text.is_empty() || word.text.starts_with('&') {
                 self.out.push(word.error("the name of a target is not empty, and starts with no &"));
             } else {
@@ -360,6 +385,7 @@ impl Reader {
                         .push(odd.help("endpoints are given inside of the block: `targets tcp://HOST:PORT`"));
                 }
                 names.push(word.text.clone());
+                self.by_name.insert(word.text.clone(), self.named.len());
             }
         }
         self.named.push((Named { names, block }, node.name.clone()));
@@ -409,27 +435,30 @@ impl Reader {
             self.out.push(error.help("remove the braces; what is in them belongs in the block of that name"));
             return None;
         }
-        let found = self.named.iter().find(|(named, _)| named.names.iter().any(|it| it == name));
-        if let Some((named, _)) = found {
+        if let Some((named, _)) = self.by_name.get(name).and_then(|at| self.named.get(*at)) {
             return Some(Arc::clone(&named.block));
         }
-        let diagnostic = match self.others.module(name) {
+        let module = self.others.module(name);
+        let severity = if module.is_some() { Severity::Warning } else { Severity::Error };
+        self.out.push_with(severity, || match module {
             Some(module) => {
                 word.warning(format!("skipped: {} is a {module}, and not forwarding", quoted(word)))
             }
             None => {
-                let known: Vec<&str> =
-                    self.named.iter().flat_map(|(named, _)| &named.names).map(String::as_str).collect();
-                let meant = if word.secret { None } else { did_you_mean(name, known.iter().copied()) };
+                let known = || self.named.iter().flat_map(|(named, _)| &named.names).map(String::as_str);
+                let meant = if word.secret { None } else { did_you_mean(name, known()) };
+                let known: Vec<&str> = known().take(MAX_LISTED + 1).collect();
                 let error = word.error(format!("there is no target {}", quoted(word)));
                 error.help(match (meant, known.as_slice()) {
                     (Some(meant), _) => format!("did you mean &{meant}?"),
                     (None, []) => "define it: `target.smtp NAME { targets tcp://HOST:PORT }`".to_owned(),
-                    (None, known) => format!("there is {}", crate::suggest::list(known)),
+                    (None, known) => match known.split_at_checked(MAX_LISTED) {
+                        Some((listed, [_, ..])) => format!("there is {}, and others", listed.join(", ")),
+                        _ => format!("there is {}", crate::suggest::list(known)),
+                    },
                 })
             }
-        };
-        self.out.push(diagnostic);
+        });
         None
     }
 
@@ -457,8 +486,7 @@ impl Reader {
             name.split_once(':').is_some_and(|(scheme, _)| matches!(scheme, "tcp" | "tls" | "unix"));
         if endpoint && !word.secret {
             error = error.help(format!("write the module before the endpoint: `deliver_to smtp {name}`"));
-        } else if self.named.iter().any(|(named, _)| named.names.iter().any(|it| it == name)) && !word.secret
-        {
+        } else if self.by_name.contains_key(name) && !word.secret {
             error = error.help(format!("did you mean &{name}?"));
         }
         self.out.push(error);

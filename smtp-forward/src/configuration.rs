@@ -1,6 +1,6 @@
 //! The configuration file: which target of it is meant, what the command line changes about that, and the plan it makes.
 
-use std::{fmt::Write as _, path::Path, sync::Arc};
+use std::{collections::HashSet, fmt::Write as _, path::Path, sync::Arc};
 
 use serde::Serialize;
 use smtp_config::{
@@ -99,7 +99,7 @@ fn select<'a>(
 ) -> Result<&'a Arc<Block>, Failure> {
     configuration.select(name).map_err(|error| {
         let advice = match &error {
-            SelectError::Several { known } | SelectError::Unknown { known, .. } if !known.is_empty() => {
+            SelectError::Several { known, .. } | SelectError::Unknown { known, .. } if !known.is_empty() => {
                 " (choose one by --use NAME)"
             }
             _ => "",
@@ -171,18 +171,21 @@ pub(crate) fn syntax(args: &cli::Check) -> Result<Status, Failure> {
 
 /// Every target once: those with names, then those of `deliver_to` lines.
 fn parsed(configuration: &Configuration) -> Vec<Parsed<'_>> {
-    let is_delivered =
-        |block: &Arc<Block>| configuration.deliveries.iter().any(|it| Arc::ptr_eq(&it.block, block));
-    let is_named = |block: &Arc<Block>| configuration.named.iter().any(|it| Arc::ptr_eq(&it.block, block));
+    let delivered: HashSet<_> = configuration.deliveries.iter().map(|it| Arc::as_ptr(&it.block)).collect();
+    let has_name: HashSet<_> = configuration.named.iter().map(|it| Arc::as_ptr(&it.block)).collect();
     let named = configuration.named.iter().map(|named| (named.names.as_slice(), &named.block));
-    let own = configuration.deliveries.iter().map(|it| &it.block).filter(|block| !is_named(block));
+    let own = configuration
+        .deliveries
+        .iter()
+        .map(|it| &it.block)
+        .filter(|block| !has_name.contains(&Arc::as_ptr(block)));
     named
         .chain(own.map(|block| (&[][..], block)))
         .map(|(names, block)| Parsed {
             names,
             module: module_of(&block.settings),
             targets: block.settings.targets.iter().map(ToString::to_string).collect(),
-            delivered_to: is_delivered(block),
+            delivered_to: delivered.contains(&Arc::as_ptr(block)),
         })
         .collect()
 }

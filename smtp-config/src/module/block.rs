@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use smtp_proto::{Endpoint, Plan, address::ClientName, config::Protocol};
@@ -95,7 +96,8 @@ pub(super) struct Places {
     /// The module, as the text calls it; none for what is global.
     head: Option<Word>,
     module: &'static str,
-    by_directive: BTreeMap<&'static str, Place>,
+    /// Shared with the blocks that inherit them.
+    by_directive: BTreeMap<&'static str, Arc<Place>>,
     /// Those that something has been said about.
     failed: BTreeSet<&'static str>,
     /// Something has been said about the block.
@@ -115,7 +117,11 @@ impl Places {
 
     pub(super) fn add(&mut self, directive: &'static str, name: &Word, values: &[Word]) {
         let values = if directive == "auth" { Vec::new() } else { values.to_vec() };
-        self.by_directive.insert(directive, Place { name: name.clone(), values });
+        self.add_own(directive, name.clone(), values);
+    }
+
+    fn add_own(&mut self, directive: &'static str, name: Word, values: Vec<Word>) {
+        self.by_directive.insert(directive, Arc::new(Place { name, values }));
     }
 
     pub(super) fn fail(&mut self, directive: &'static str) {
@@ -125,7 +131,7 @@ impl Places {
     /// Those of directives that a block inherits. They have been reported where they are.
     fn inherit(&mut self, from: &Self, directives: impl Fn(&str) -> bool) {
         for (directive, place) in from.by_directive.iter().filter(|(directive, _)| directives(directive)) {
-            self.by_directive.insert(directive, place.clone());
+            self.by_directive.insert(directive, Arc::clone(place));
         }
         self.failed.extend(from.failed.iter().filter(|directive| directives(directive)));
     }
@@ -152,7 +158,8 @@ impl Places {
         };
         let diagnostic = match self.by_directive.get(problem.directive) {
             None => say(self.head.as_ref(), format!("{}: {}", self.module, problem.message)),
-            Some(Place { name, values }) => {
+            Some(place) => {
+                let Place { name, values } = place.as_ref();
                 let word = problem.value.map_or_else(|| values.first(), |at| values.get(at)).unwrap_or(name);
                 let message = match &problem.file {
                     // What a variable holds is not shown; nor is any argument of `auth`.
@@ -219,8 +226,8 @@ pub(super) fn read(
     places.is_doubtful = out.errors() > before;
 
     settings.targets = endpoints.found;
-    if let Some(word) = endpoints.name.as_ref().or_else(|| endpoints.words.first()) {
-        places.add("targets", &word.clone(), &endpoints.words);
+    if let Some(word) = endpoints.name.or_else(|| endpoints.words.first().cloned()) {
+        places.add_own("targets", word, endpoints.words);
     }
     inherit(&mut settings, &mut places, globals);
     for problem in settings.check().iter().filter(|problem| places.is_news(problem)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{NAMES, block, words::quoted};
 use crate::{
-    diagnostic::{Diagnostics, did_you_mean},
+    diagnostic::{Diagnostics, Severity, did_you_mean},
     tree::Node,
 };
 
@@ -68,18 +68,22 @@ impl Others {
         match name.strip_prefix("target.") {
             Some(last) if TARGETS.contains(&last) => {}
             // M2
-            Some(_) => out.push(unknown_module(&node.name)),
+            Some(_) => out.push_with(Severity::Error, || unknown_module(&node.name)),
             None if is_skipped => {}
             None if block::KNOWN.iter().any(|(known, _)| *known == name) => {
-                let error = node.name.error(format!("{name} has no place outside of a target"));
-                out.push(error.help(format!("put it in a block: `target.smtp NAME {{ {name} … }}`")));
+                out.push_with(Severity::Error, || {
+                    let error = node.name.error(format!("{name} has no place outside of a target"));
+                    error.help(format!("put it in a block: `target.smtp NAME {{ {name} … }}`"))
+                });
             }
             None => {
-                let warning =
-                    node.name.warning(format!("{} means nothing here and is skipped", quoted(&node.name)));
-                out.push(match did_you_mean(name, OURS) {
-                    Some(meant) => warning.help(format!("did you mean {meant}?")),
-                    None => warning,
+                out.push_with(Severity::Warning, || {
+                    let message = format!("{} means nothing here and is skipped", quoted(&node.name));
+                    let warning = node.name.warning(message);
+                    match did_you_mean(name, OURS) {
+                        Some(meant) => warning.help(format!("did you mean {meant}?")),
+                        None => warning,
+                    }
                 });
             }
         }

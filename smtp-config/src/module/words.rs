@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
-    diagnostic::{Diagnostic, Diagnostics, Span, did_you_mean},
+    diagnostic::{Diagnostic, Diagnostics, Severity, Span, did_you_mean},
     tree::{Node, Word},
     value::{Value, ValueError, path_in},
 };
@@ -27,17 +27,23 @@ pub(super) fn each(
             continue;
         }
         let Some(&(_, canonical)) = known.iter().find(|(spelling, _)| *spelling == name) else {
+            if out.is_full() {
+                out.omit(); // To look for what was meant takes its time.
+                continue;
+            }
             let (error, meant) = unknown(&node.name, block, known);
             out.push(error);
             misspelt.extend(meant);
             continue;
         };
         if let Some(first) = seen.get(canonical) {
-            let twice = node.name.error(format!("duplicate directive: {canonical} may be given once"));
-            let twice = twice.related(first, "first given here");
-            out.push(match LISTS.contains(&canonical) {
-                true => twice.help(format!("write everything behind one: `{name} A B`")),
-                false => twice,
+            out.push_with(Severity::Error, || {
+                let twice = node.name.error(format!("duplicate directive: {canonical} may be given once"));
+                let twice = twice.related(first, "first given here");
+                match LISTS.contains(&canonical) {
+                    true => twice.help(format!("write everything behind one: `{name} A B`")),
+                    false => twice,
+                }
             });
             continue;
         }
@@ -121,7 +127,7 @@ pub(super) fn one<T: Value>(node: &Node, out: &mut Diagnostics) -> Option<T> {
 
 /// A word that is such a value.
 pub(super) fn value<T: Value>(word: &Word, out: &mut Diagnostics) -> Option<T> {
-    T::read(&word.text).map_err(|error| out.push(wrong::<T>(word, error))).ok()
+    T::read(&word.text).map_err(|error| out.push_with(Severity::Error, || wrong::<T>(word, error))).ok()
 }
 
 fn wrong<T: Value>(word: &Word, error: ValueError) -> Diagnostic {

@@ -89,8 +89,9 @@ impl<'l> Reader<'l> {
                 return Err(self.diagnostics);
             }
         };
-        match self.parsed(path, &canonical, None) {
-            Some(parsed) => self.main(What::File(canonical), path, &parsed),
+        // It is not among the files that imports share: to import it is to go round in a circle.
+        match self.parse(path, None) {
+            Some(parsed) => self.main(What::File(canonical), path, parsed),
             None => Err(self.diagnostics),
         }
     }
@@ -102,14 +103,14 @@ impl<'l> Reader<'l> {
         }
         let source = source(name, text, None);
         let parsed = parser::parse(&source, &mut self.budget, &mut self.diagnostics);
-        self.main(What::Text, name, &parsed)
+        self.main(What::Text, name, parsed)
     }
 
-    fn main(mut self, what: What, path: &Path, parsed: &Parsed) -> Result<Tree, Diagnostics> {
+    fn main(mut self, what: What, path: &Path, mut parsed: Parsed) -> Result<Tree, Diagnostics> {
         self.chain.push(Hop { what, name: named(path), at: None });
         let mut nodes = Vec::new();
         if parsed.complete {
-            let _: Result<_, Stop> = self.nodes(&parsed.nodes, &mut parsed.snippets.clone(), 0, &mut nodes);
+            let _: Result<_, Stop> = self.nodes(parsed.nodes, &mut parsed.snippets, 0, &mut nodes);
         }
         self.diagnostics.sort();
         let is_readable = self.lenient && self.sound && parsed.sound;
@@ -121,26 +122,28 @@ impl<'l> Reader<'l> {
 
     fn nodes(
         &mut self,
-        nodes: &[Node],
+        nodes: Vec<Node>,
         scope: &mut Scope,
         depth: usize,
         out: &mut Vec<Node>,
     ) -> Result<(), Stop> {
-        nodes.iter().try_for_each(|node| {
+        out.reserve(nodes.len());
+        nodes.into_iter().try_for_each(|node| {
             self.budget.expanded().map_err(|exceeded| self.exceeded(exceeded, &node.name.span))?;
             match node.name.text.as_str() {
-                "import" => self.import(node, scope, depth, out),
+                "import" => self.import(&node, scope, depth, out),
                 _ => self.directive(node, scope, depth).map(|node| out.push(node)),
             }
         })
     }
 
-    fn directive(&mut self, node: &Node, scope: &mut Scope, depth: usize) -> Result<Node, Stop> {
-        let mut args = Vec::with_capacity(node.args.len());
-        for word in &node.args {
-            args.push(self.word(word).map_err(|exceeded| self.exceeded(exceeded, &word.span))?);
+    fn directive(&mut self, mut node: Node, scope: &mut Scope, depth: usize) -> Result<Node, Stop> {
+        for word in &mut node.args {
+            if let Err(exceeded) = self.word(word) {
+                return Err(self.exceeded(exceeded, &word.span));
+            }
         }
-        let block = match &node.block {
+        node.block = match node.block {
             None => None,
             // Written one below the other they are counted by the parser; imports can add up to more.
             Some(_) if depth >= MAX_NESTING => {
@@ -153,14 +156,12 @@ impl<'l> Reader<'l> {
                 Some(nodes)
             }
         };
-        Ok(Node::new(node.name.clone(), args, block))
+        Ok(node)
     }
 
-    fn word(&mut self, word: &Word) -> Result<Word, Exceeded> {
+    fn word(&mut self, word: &mut Word) -> Result<(), Exceeded> {
         self.budget.word(word.text.len())?;
-        let mut word = word.clone();
-        variable::replace(&mut word, self.loader, &mut self.budget, &mut self.said, &mut self.diagnostics)?;
-        Ok(word)
+        variable::replace(word, self.loader, &mut self.budget, &mut self.said, &mut self.diagnostics)
     }
 
     fn import(
@@ -187,7 +188,7 @@ impl<'l> Reader<'l> {
             Some(snippet) => {
                 let name = quote(&format!("({})", word.text));
                 self.hop(What::Snippet(Arc::as_ptr(&snippet)), name, word, |reader| {
-                    reader.nodes(&snippet.body, scope, depth, out)
+                    reader.nodes(snippet.body.clone(), scope, depth, out)
                 })
             }
             None => self.import_file(word, scope, depth, out),
@@ -209,12 +210,12 @@ impl<'l> Reader<'l> {
         }
         let name = named(&path);
         self.hop(What::File(canonical.clone()), name, word, |reader| {
-            let Some(parsed) = reader.parsed(&path, &canonical, Some(word)) else { return Ok(()) };
+            let Some(parsed) = reader.parsed(&path, &canonical, word) else { return Ok(()) };
             if !parsed.complete {
                 return Ok(());
             }
             let mut own = parsed.snippets.clone();
-            reader.nodes(&parsed.nodes, &mut own, depth, out)?;
+            reader.nodes(parsed.nodes.clone(), &mut own, depth, out)?;
             // What it defines, and what it imported, can be named from here on.
             scope.append(&mut own);
             Ok(())
@@ -299,11 +300,17 @@ impl<'l> Reader<'l> {
         None
     }
 
-    /// A file as it is written; `None` if it cannot be read, which was reported.
-    fn parsed(&mut self, path: &Path, canonical: &Path, by: Option<&Word>) -> Option<Arc<Parsed>> {
+    /// An imported file as it is written; `None` if it cannot be read, which was reported.
+    fn parsed(&mut self, path: &Path, canonical: &Path, by: &Word) -> Option<Arc<Parsed>> {
         if let Some(parsed) = self.files.get(canonical) {
             return Some(Arc::clone(parsed));
         }
+        let parsed = Arc::new(self.parse(path, Some(by))?);
+        self.files.insert(canonical.to_owned(), Arc::clone(&parsed));
+        Some(parsed)
+    }
+
+    fn parse(&mut self, path: &Path, by: Option<&Word>) -> Option<Parsed> {
         let octets = match self.loader.read(path, MAX_FILE) {
             Ok(octets) => octets,
             Err(error) => {
@@ -327,8 +334,6 @@ impl<'l> Reader<'l> {
             }
         };
         self.sound &= parsed.sound;
-        let parsed = Arc::new(parsed);
-        self.files.insert(canonical.to_owned(), Arc::clone(&parsed));
         Some(parsed)
     }
 

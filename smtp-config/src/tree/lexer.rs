@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Source, Span};
 
 /// Said of a quoted word of several lines where quotes look wrong.
 const LONG_QUOTE: &str = "this quoted word goes on over the end of its line: is its closing quote missing?";
@@ -149,12 +149,12 @@ impl<'s> Lexer<'s> {
             // D14
             let hash = range.start + hash;
             self.slips += 1;
-            diagnostics.push(
+            diagnostics.push_with(Severity::Error, || {
                 Diagnostic::error("unquoted # inside a word; quote it")
                     .at(&self.span(hash..hash + 1))
                     .label("neither part of the word nor a comment")
-                    .help("put the whole word in quotes, or a blank before the # if it starts a comment"),
-            );
+                    .help("put the whole word in quotes, or a blank before the # if it starts a comment")
+            });
         }
         self.at += len;
         Token::Word(Lexeme { text, range, quoted: false })
@@ -164,13 +164,15 @@ impl<'s> Lexer<'s> {
         if self.quote_end != Some(range.start) {
             return;
         }
-        let warning = Diagnostic::warning("a new word starts right behind a closing quote")
-            .at(&self.span(range.clone()))
-            .label("a word of its own")
-            .help("put a blank before it, or all of it inside the quotes; a quote inside quotes is written \\\"");
-        diagnostics.push(match self.long_quote.as_ref().filter(|long| long.end == range.start) {
-            Some(long) => warning.related(&self.span(long.start..long.start + 1), LONG_QUOTE),
-            None => warning,
+        diagnostics.push_with(Severity::Warning, || {
+            let warning = Diagnostic::warning("a new word starts right behind a closing quote")
+                .at(&self.span(range.clone()))
+                .label("a word of its own")
+                .help("put a blank before it, or all of it inside the quotes; a quote inside quotes is written \\\"");
+            match self.long_quote.as_ref().filter(|long| long.end == range.start) {
+                Some(long) => warning.related(&self.span(long.start..long.start + 1), LONG_QUOTE),
+                None => warning,
+            }
         });
     }
 

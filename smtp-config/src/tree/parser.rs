@@ -147,6 +147,14 @@ impl<'s> Parser<'s, '_> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// The same for what may be wrong in every line: the error is made only if it is kept.
+    fn report_with(&mut self, make: impl FnOnce(&Self) -> Diagnostic) {
+        match self.diagnostics.is_full() {
+            true => self.diagnostics.omit(),
+            false => self.report(make(self)),
+        }
+    }
+
     fn lines(&mut self) -> Result<(), Exceeded> {
         while let Some(token) = self.next() {
             if let Token::Newline = token {
@@ -270,37 +278,42 @@ impl<'s> Parser<'s, '_> {
             Token::Newline => return,
         };
         self.slips += 1;
-        self.report(
+        self.report_with(|parser| {
             Diagnostic::error("nothing may follow a closing brace on its line")
-                .at(&self.span(range))
-                .related(&self.span(&closed), "the brace")
-                .help(help),
-        );
+                .at(&parser.span(range))
+                .related(&parser.span(&closed), "the brace")
+                .help(help)
+        });
     }
 
     fn stray_open(&mut self, range: &Range<usize>) {
-        let nodes = self.blocks.last().map_or(&self.top, |block| &block.nodes);
-        let above = nodes.last().filter(|node| node.block.is_none()).map(|node| node.name.span.clone());
-        let mut diagnostic = Diagnostic::error("this block belongs to no directive")
-            .at(&self.span(range))
-            .label("a block opens at the end of a directive's line");
-        if let Some(above) = above {
-            diagnostic =
-                diagnostic.related(&above, "if the block is of this directive, put the `{` on its line");
-        }
-        self.report(diagnostic);
+        self.report_with(|parser| {
+            let nodes = parser.blocks.last().map_or(&parser.top, |block| &block.nodes);
+            let diagnostic = Diagnostic::error("this block belongs to no directive")
+                .at(&parser.span(range))
+                .label("a block opens at the end of a directive's line");
+            match nodes.last().filter(|node| node.block.is_none()) {
+                Some(above) => diagnostic
+                    .related(&above.name.span, "if the block is of this directive, put the `{` on its line"),
+                None => diagnostic,
+            }
+        });
     }
 
     fn extra_close(&mut self, range: &Range<usize>) {
-        let mut diagnostic = Diagnostic::error("this brace closes nothing")
-            .at(&self.span(range))
-            .label("no block is open here")
-            .help("a brace that is meant as text is written in quotes: \"}\"");
-        if let Some(glued) = &self.glued_brace {
-            diagnostic = diagnostic
-                .related(&self.span(glued), "this is one word: a blank before its brace would open a block");
-        }
-        self.report(diagnostic);
+        self.report_with(|parser| {
+            let diagnostic = Diagnostic::error("this brace closes nothing")
+                .at(&parser.span(range))
+                .label("no block is open here")
+                .help("a brace that is meant as text is written in quotes: \"}\"");
+            match &parser.glued_brace {
+                Some(glued) => diagnostic.related(
+                    &parser.span(glued),
+                    "this is one word: a blank before its brace would open a block",
+                ),
+                None => diagnostic,
+            }
+        });
     }
 
     fn note_glued_brace(&mut self, word: &Lexeme<'_>) {

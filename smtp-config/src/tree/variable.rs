@@ -1,6 +1,6 @@
 //! `{env:NAME}`: the environment's text (M37, D16).
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use super::{Budget, Exceeded, Word};
 use crate::{
@@ -67,8 +67,11 @@ fn push_value(out: &mut String, value: &str) -> bool {
 /// The next `{env:NAME}` at or behind `from`: to the nearest `}` (D16). The name is not empty and holds no brace.
 fn reference(text: &str, mut from: usize) -> Option<(Range<usize>, &str)> {
     loop {
-        let start = from + text.get(from..)?.find(OPEN)?;
-        let inside = text.get(start + OPEN.len()..)?;
+        let start = from + text.get(from..)?.find('{')?;
+        let Some(inside) = text.get(start..)?.strip_prefix(OPEN) else {
+            from = start + 1;
+            continue;
+        };
         let len = inside.find(['{', '}'])?;
         let name = inside.get(..len)?;
         if len > 0 && inside.get(len..)?.starts_with('}') {
@@ -80,15 +83,11 @@ fn reference(text: &str, mut from: usize) -> Option<(Range<usize>, &str)> {
 
 /// What was said about variables: once for each.
 #[derive(Debug, Default)]
-pub(super) struct Said(Vec<String>);
+pub(super) struct Said(HashSet<String>);
 
 impl Said {
     fn first(&mut self, name: &str) -> bool {
-        let first = self.0.len() < 100 && !self.0.iter().any(|known| known == name);
-        if first {
-            self.0.push(name.to_owned());
-        }
-        first
+        self.0.len() < 100 && !self.0.contains(name) && self.0.insert(name.to_owned())
     }
 
     fn unset(&mut self, word: &Word, name: &str, diagnostics: &mut Diagnostics) {

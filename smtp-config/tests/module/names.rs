@@ -97,12 +97,20 @@ fn what_a_reference_must_not_be() {
 fn which_target_is_meant() {
     let two = "target.smtp a {\n targets tcp://a:25\n}\ntarget.smtp b {\n targets tcp://b:25\n}\n";
     let configuration = clean(&format!("{HOST}{two}"));
-    let several = SelectError::Several { known: vec!["a".into(), "b".into()] };
+    let several = SelectError::Several { known: vec!["a".into(), "b".into()], nameless: false };
     assert_eq!(configuration.select(None).unwrap_err(), several);
     assert_eq!(configuration.select(Some("b")).unwrap().settings.targets[0].to_string(), "tcp://b:25");
     assert!(configuration.select(Some("&b")).is_ok());
     let unknown = configuration.select(Some("c")).unwrap_err().to_string();
     assert!(unknown.contains("no target \"c\"") && unknown.contains("\"a\", \"b\""), "{unknown}");
+
+    // One name of each is enough; what has none is told how it gets one.
+    let aliases = clean(&format!(
+        "{HOST}{}deliver_to &a\ndeliver_to smtp tcp://c:25\n",
+        two.replace("smtp a", "smtp a alias")
+    ));
+    let said = aliases.select(None).unwrap_err().to_string();
+    assert!(said.contains("\"a\", \"b\";") && said.contains("`deliver_to &NAME`"), "{said}");
 
     // Lines that say the same lead to one place.
     let same = "hostname h.example\ndeliver_to smtp tcp://a:25\ndeliver_to smtp {\n targets tcp://a:25\n debug no\n}\n";

@@ -54,58 +54,57 @@ impl<'s> Parser<'s, '_> {
         let text = &*lexeme.text;
         let at = self.span(&lexeme.range);
         let Some(whole) = macros::reference(text, 0).filter(|range| range.start == 0) else {
-            self.report(
-                Diagnostic::error(format!("{} cannot be the name of a macro", quote(text))).at(&at).help(
-                    "a macro is defined as `$(name) = VALUE`; its name holds neither $ nor parentheses",
-                ),
-            );
+            self.report_with(|_| {
+                Diagnostic::error(format!("{} cannot be the name of a macro", quote(text)))
+                    .at(&at)
+                    .help("a macro is defined as `$(name) = VALUE`; its name holds neither $ nor parentheses")
+            });
             return Ok(());
         };
         let name = macros::named(text, &whole);
-        let macro_ = quote(&format!("$({name})"));
         if text.get(whole.end..).is_some_and(|rest| rest.starts_with('=')) {
-            self.report(
-                Diagnostic::error("the = of a macro must stand alone").at(&at).help("put blanks around it"),
-            );
+            self.report_with(|_| {
+                Diagnostic::error("the = of a macro must stand alone").at(&at).help("put blanks around it")
+            });
             return Ok(());
         }
         let equals = args.first().is_some_and(|arg| arg.text == "=");
         if whole.end != text.len() || !equals {
             let glued = args.first().filter(|arg| arg.text.starts_with('='));
             let (message, help) = match glued {
-                Some(_) => ("the = of a macro must stand alone", "put blanks around it".to_owned()),
+                Some(_) => ("the = of a macro must stand alone", "put blanks around it"),
                 None => (
                     "a macro cannot be the name of a directive",
-                    "it stands for arguments only; it is defined as `$(name) = VALUE`".to_owned(),
+                    "it stands for arguments only; it is defined as `$(name) = VALUE`",
                 ),
             };
             let at = glued.map_or(at, |glued| self.span(&glued.range));
-            self.report(Diagnostic::error(message).at(&at).help(help));
+            self.report_with(|_| Diagnostic::error(message).at(&at).help(help));
             return Ok(());
         }
         let values = args.split_off(1);
         if values.is_empty() {
-            self.report(
-                Diagnostic::error(format!("the macro {macro_} has no value"))
+            self.report_with(|_| {
+                Diagnostic::error(format!("the macro {} has no value", quote(&format!("$({name})"))))
                     .at(&at)
-                    .help("an empty text is a value too; it is written \"\""),
-            );
+                    .help("an empty text is a value too; it is written \"\"")
+            });
         }
         if let Some(open) = open {
-            self.report(
+            self.report_with(|parser| {
                 Diagnostic::error("a macro has no block")
-                    .at(&self.span(open))
+                    .at(&parser.span(open))
                     .label("text in quotes is meant, or a snippet")
-                    .help("directives to be used in several places are a snippet: `(name) {`"),
-            );
+                    .help("directives to be used in several places are a snippet: `(name) {`")
+            });
         }
         if let Some(block) = self.blocks.last() {
             let block = self.span(&block.open);
-            self.report(
+            self.report_with(|_| {
                 Diagnostic::error("a macro cannot be defined inside a block")
                     .at(&at)
-                    .related(&block, "this block is still open"),
-            );
+                    .related(&block, "this block is still open")
+            });
         }
         let name = name.to_owned();
         let values = self.words(values)?;
@@ -120,34 +119,34 @@ impl<'s> Parser<'s, '_> {
         let Some(name) =
             text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).filter(|name| !name.is_empty())
         else {
-            self.report(
+            self.report_with(|_| {
                 Diagnostic::error(format!("{} cannot be the name of a snippet", quote(text)))
                     .at(&at)
-                    .help("a snippet is defined as `(name) {`, with a blank before the brace"),
-            );
+                    .help("a snippet is defined as `(name) {`, with a blank before the brace")
+            });
             return Owner::Nobody;
         };
         // `{}` is a word (M26); where there are no arguments it can only be an empty block.
         let empty = matches!(args, [brace] if brace.text == "{}" && !brace.quoted) && open.is_none();
         if let Some(first) = args.first().filter(|_| !empty) {
             let first = self.span(&first.range);
-            self.report(
-                Diagnostic::error(format!("the snippet {} takes no arguments", quote(text))).at(&first),
-            );
+            self.report_with(|_| {
+                Diagnostic::error(format!("the snippet {} takes no arguments", quote(text))).at(&first)
+            });
         } else if open.is_none() && !empty {
-            self.report(
+            self.report_with(|_| {
                 Diagnostic::error(format!("the snippet {} has no block", quote(text)))
                     .at(&at)
-                    .help("write `(name) {`, its directives, and a } on a line of its own"),
-            );
+                    .help("write `(name) {`, its directives, and a } on a line of its own")
+            });
         }
         if let Some(block) = self.blocks.last() {
             let block = self.span(&block.open);
-            self.report(
+            self.report_with(|_| {
                 Diagnostic::error("a snippet cannot be defined inside a block")
                     .at(&at)
-                    .related(&block, "this block is still open"),
-            );
+                    .related(&block, "this block is still open")
+            });
             return Owner::Nobody;
         }
         if let Some(first) = self.defined.get(name) {
@@ -176,31 +175,38 @@ impl<'s> Parser<'s, '_> {
         if !name.is_empty() && !digit && name.chars().all(valid) {
             return;
         }
-        let end = name.find(|c: char| !valid(c)).unwrap_or(name.len());
-        let (good, rest) = name.split_at_checked(end).unwrap_or((name, ""));
-        let help = match rest {
-            "{" => format!("put a blank before the brace: {} {{", quote(good)),
-            _ if name.contains("{env:") || name.contains("$(") => {
-                "variables and macros are replaced in arguments only".to_owned()
-            }
-            _ if name.starts_with(['{', '}']) => {
-                "a brace stands alone, with a blank or a line's end on either side of it".to_owned()
-            }
-            _ if name.starts_with("//") || name.starts_with(';') => "a comment starts with #".to_owned(),
-            _ if rest.starts_with([':', '=']) && !good.is_empty() => {
-                format!("nothing but a blank stands between a name and its arguments: {} ...", quote(good))
-            }
-            _ => "a name has letters, digits, `.`, `-` and `_`, and does not start with a digit".to_owned(),
-        };
-        let message = match (name, digit) {
-            ("", _) => "the name of a directive is empty".to_owned(),
-            (_, true) => format!("{} cannot be a directive: its name starts with a digit", quote(name)),
-            _ => format!("{} cannot be the name of a directive", quote(name)),
-        };
         if !glued {
             self.slips += 1;
         }
-        self.report(Diagnostic::error(message).at(&self.span(&lexeme.range)).help(help));
+        self.report_with(|parser| {
+            let end = name.find(|c: char| !valid(c)).unwrap_or(name.len());
+            let (good, rest) = name.split_at_checked(end).unwrap_or((name, ""));
+            let help = match rest {
+                "{" => format!("put a blank before the brace: {} {{", quote(good)),
+                _ if name.contains("{env:") || name.contains("$(") => {
+                    "variables and macros are replaced in arguments only".to_owned()
+                }
+                _ if name.starts_with(['{', '}']) => {
+                    "a brace stands alone, with a blank or a line's end on either side of it".to_owned()
+                }
+                _ if name.starts_with("//") || name.starts_with(';') => "a comment starts with #".to_owned(),
+                _ if rest.starts_with([':', '=']) && !good.is_empty() => {
+                    format!(
+                        "nothing but a blank stands between a name and its arguments: {} ...",
+                        quote(good)
+                    )
+                }
+                _ => {
+                    "a name has letters, digits, `.`, `-` and `_`, and does not start with a digit".to_owned()
+                }
+            };
+            let message = match (name, digit) {
+                ("", _) => "the name of a directive is empty".to_owned(),
+                (_, true) => format!("{} cannot be a directive: its name starts with a digit", quote(name)),
+                _ => format!("{} cannot be the name of a directive", quote(name)),
+            };
+            Diagnostic::error(message).at(&parser.span(&lexeme.range)).help(help)
+        });
     }
 
     /// `{}` is an argument like any other word (M26), and hardly meant as one.

@@ -50,7 +50,7 @@ fn a_name_an_alias_a_reference_or_the_line_of_deliver_to() {
 fn what_is_not_clear_is_78_and_names_what_there_is() {
     let two_lines = "deliver_to smtp ONE\ndeliver_to smtp TWO\n";
     for (text, arguments, words) in [
-        (BOTH, &[][..], &["more than one target", "\"outbound\", \"relay\", \"local\"", "--use NAME"][..]),
+        (BOTH, &[][..], &["more than one target", "\"outbound\", \"local\"", "--use NAME"][..]),
         (BOTH, &["--use", "lokal"], &["no target \"lokal\"", "\"local\"", "--use NAME"]),
         (two_lines, &[], &["more than one target", "none has a name"]),
         ("\n", &[], &["no target", "target.smtp NAME"]),
