@@ -142,3 +142,6 @@ impl Tls {
         TlsFacts { version, cipher, group, verified: true }
     }
 }
+
+#[cfg(test)]
+mod tests;

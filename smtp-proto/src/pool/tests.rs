@@ -387,3 +387,69 @@ proptest! {
         prop_assert!(world.pool.is_empty());
     }
 }
+
+#[test]
+fn who_was_served_while_waiting_is_told_unless_it_has_looked() {
+    let now = Instant::now();
+    let mut pool = Pool::<u32>::new(limits(3));
+    let [first, second, third] = [0, 1, 2].map(|_| pool.request(now, Need::target(0)));
+    fresh(pool.collect(second));
+    assert_eq!(pool.poll_served(), Some(first));
+    pool.withdraw(now, third);
+    assert_eq!(pool.poll_served(), None);
+    assert!(pool.collect(second).is_none(), "a ticket is good for one");
+}
+
+#[test]
+fn a_connection_that_was_granted_and_not_fetched_is_idle_again() {
+    let now = Instant::now();
+    let mut pool = Pool::new(limits(1));
+    let ticket = pool.request(now, Need::target(0));
+    fresh(pool.collect(ticket));
+    pool.keep(now, idle(now, &Need::target(0)), 7);
+    let ticket = pool.request(now, Need::target(0));
+    assert_eq!(pool.idle(), 0);
+    pool.withdraw(now, ticket);
+    assert_eq!(pool.idle(), 1);
+    assert!(pool.poll_goodbye().is_none());
+    // Once nothing is kept it goes, and counts until it is gone.
+    let ticket = pool.request(now, Need::target(0));
+    assert!(!pool.is_closed());
+    pool.close();
+    assert!(pool.is_closed());
+    pool.withdraw(now, ticket);
+    assert_eq!((pool.idle(), pool.is_empty()), (0, false));
+    assert_eq!(pool.poll_goodbye().map(|(_, number)| number), Some(7));
+    pool.release(now, 0);
+    assert!(pool.is_empty());
+}
+
+#[test]
+fn what_is_idle_can_be_taken_out_without_a_goodbye() {
+    let now = Instant::now();
+    let mut pool = Pool::new(limits(2));
+    for (target, number) in [(0, 1), (1, 2)] {
+        let ticket = pool.request(now, Need::target(target));
+        fresh(pool.collect(ticket));
+        pool.keep(now, idle(now, &Need::target(target)), number);
+    }
+    assert_eq!(pool.idle(), 2);
+    let numbers: Vec<u32> = pool.clear().into_iter().map(|(_, number)| number).collect();
+    assert_eq!(numbers, [1, 2]);
+    assert!(pool.is_empty() && pool.poll_goodbye().is_none());
+}
+
+#[test]
+fn a_connection_says_what_it_is_and_no_secret() {
+    let now = Instant::now();
+    let peer = Peer::Unix("/run/lmtp".into());
+    let connection = Idle {
+        peer: Some(peer.clone()),
+        messages: 3,
+        ..*idle(now, &Need { credentials: of("ann"), ..Need::target(4) })
+    };
+    assert_eq!((connection.target(), connection.peer(), connection.messages()), (4, Some(&peer), 3));
+    let shown = format!("{connection:?}");
+    assert!(shown.contains("target: 4") && !shown.contains("secret"), "{shown}");
+    assert_eq!(Limits::connections(7), Limits { connections: 7, ..Limits::default() });
+}
