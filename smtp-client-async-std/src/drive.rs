@@ -324,7 +324,7 @@ impl<N: Network + Clock> Drive<'_, N> {
     }
 
     /// Time passes also where something else always happens first.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>, busy: bool) -> bool {
+    fn poll_deadline(&mut self, cx: &Context<'_>, busy: bool) -> bool {
         let deadline = self.delivery.poll_timeout();
         let passed = if busy {
             deadline.is_some_and(|deadline| deadline <= self.network.now())
