@@ -3,7 +3,8 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
     time::Instant,
 };
 
@@ -40,11 +41,50 @@ impl Clock for System {
 ///
 /// Deadlines mostly move away, with every octet. A sleep that is too short is kept and made anew when it ends, instead of each time.
 #[derive(Default)]
-pub(crate) struct Alarm(Option<(Instant, Task<()>)>);
+pub(crate) struct Alarm(Option<Sleep>);
+
+struct Sleep {
+    until: Instant,
+    task: Task<()>,
+    /// Who waits for it now. The task is polled with a waker of its own, since the reactor is woken to hear of another.
+    waiting: Arc<Waiting>,
+    waker: Waker,
+}
+
+impl Sleep {
+    fn new(until: Instant, task: Task<()>) -> Self {
+        let waiting = Arc::<Waiting>::default();
+        Self { until, task, waker: Waker::from(Arc::clone(&waiting)), waiting }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        match &mut *self.waiting.lock() {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        self.task.as_mut().poll(&mut Context::from_waker(&self.waker))
+    }
+}
+
+#[derive(Default)]
+struct Waiting(Mutex<Option<Waker>>);
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        let waker = self.lock().take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
 
 impl fmt::Debug for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Alarm").field(&self.0.as_ref().map(|(until, _)| until)).finish()
+        f.debug_tuple("Alarm").field(&self.0.as_ref().map(|sleep| sleep.until)).finish()
     }
 }
 
@@ -52,7 +92,7 @@ impl Alarm {
     /// Ready when the deadline has passed.
     pub(crate) fn poll(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         clock: &impl Clock,
         deadline: Option<Instant>,
     ) -> Poll<()> {
@@ -62,10 +102,10 @@ impl Alarm {
                 return Poll::Ready(());
             }
             let sleep = match &mut self.0 {
-                Some((until, sleep)) if *until <= deadline => sleep,
-                other => &mut other.insert((deadline, clock.sleep_until(deadline))).1,
+                Some(sleep) if sleep.until <= deadline => sleep,
+                other => other.insert(Sleep::new(deadline, clock.sleep_until(deadline))),
             };
-            if sleep.as_mut().poll(cx).is_pending() {
+            if sleep.poll(cx).is_pending() {
                 return Poll::Pending;
             }
             self.0 = None;

@@ -2,15 +2,15 @@
 
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     pin::Pin,
     task::{Context, Poll},
 };
 
-use async_std::net::TcpStream;
+use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
 #[cfg(unix)]
-use {async_std::os::unix::net::UnixStream, std::path::Path};
+use std::{os::unix::net::UnixStream, path::Path};
 
 use smtp_proto::{Peer, ResolveError};
 
@@ -18,11 +18,19 @@ use crate::clock::{Task, spawn_blocking};
 
 /// Where addresses and transports come from: the operating system, or a test.
 pub(crate) trait Network: Send + Sync + 'static {
-    type Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Transport: Transport;
 
     fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>>;
 
     fn connect(&self, peer: Peer) -> Task<io::Result<Self::Transport>>;
+}
+
+/// A connected socket, or a test's.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether a read is worth it when the last one found all there was; pending where nothing is known to have come since.
+    fn poll_more(&self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 }
 
 /// The operating system's resolver and sockets.
@@ -44,9 +52,9 @@ impl Network for System {
         Box::pin(async move {
             match peer {
                 Peer::Tcp(address) => {
-                    let socket = TcpStream::connect(address).await?;
+                    let socket = Async::<TcpStream>::connect(address).await?;
                     // One write is one flight; nothing is gained by waiting for more.
-                    socket.set_nodelay(true)?;
+                    socket.get_ref().set_nodelay(true)?;
                     Ok(Socket::Tcp(socket))
                 }
                 #[cfg(unix)]
@@ -61,13 +69,13 @@ impl Network for System {
 }
 
 #[cfg(unix)]
-async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+async fn connect_unix(path: &Path) -> io::Result<Async<UnixStream>> {
     let Some(name) = path.to_str().and_then(|path| path.strip_prefix('@')) else {
-        return UnixStream::connect(path).await;
+        return Async::<UnixStream>::connect(path).await;
     };
     if cfg!(any(target_os = "linux", target_os = "android")) {
         // Abstract names begin with NUL, unix(7).
-        UnixStream::connect(format!("\0{name}")).await
+        Async::<UnixStream>::connect(format!("\0{name}")).await
     } else {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
@@ -80,23 +88,35 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
 ///
 /// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged, and we
 /// would wait 40 ms with that. The kernel forgets the wish, so it is said after each read; where it fails, it was only a wish.
-fn acknowledge(socket: &TcpStream) {
+fn acknowledge(socket: &Async<TcpStream>) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = socket;
 }
 
-/// A connected socket.
+/// A connected socket. Not async-std's own, which cannot say that there is nothing to read without having tried.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
+    Tcp(Async<TcpStream>),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(Async<UnixStream>),
+}
+
+impl Transport for Socket {
+    fn poll_more(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(socket) => socket.poll_readable(cx).map(drop),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.poll_readable(cx).map(drop),
+        }
+    }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        // First, what woke us is taken note of; a read that finds nothing would stumble over it and try again.
+        let _ = self.poll_more(cx);
         match self.get_mut() {
             Self::Tcp(socket) => {
                 let read = Pin::new(&mut *socket).poll_read(cx, buf);

@@ -12,14 +12,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_io::{AsyncRead, AsyncWrite};
-
 use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::BodyError};
 
 use crate::{
     Observer,
     clock::{Alarm, Clock, Task, yield_now},
-    dial::Network,
+    dial::{Network, Transport},
     message::{Message, Source},
     pool::{Connections, Kept, Permit, Waiting},
 };
@@ -39,11 +37,13 @@ struct Wire<T> {
     transport: Option<T>,
     /// Nothing more can be read.
     ended: bool,
+    /// All there was to read was read just now: by the turn before, without a pause since.
+    emptied: bool,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+impl<T: Transport> Wire<T> {
     const fn new(transport: Option<T>) -> Self {
-        Self { transport, ended: false }
+        Self { transport, ended: false, emptied: false }
     }
 
     fn take(&mut self) -> Option<T> {
@@ -53,9 +53,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     /// Reads once; whether anything came of it.
     fn poll_read(&mut self, cx: &mut Context<'_>, clock: &impl Clock, delivery: &mut Delivery) -> bool {
         let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return false };
+        if std::mem::take(&mut self.emptied) && transport.poll_more(cx).is_pending() {
+            return false;
+        }
         let mut space = [0; READ];
         let read = match Pin::new(transport).poll_read(cx, &mut space) {
-            Poll::Pending => return false,
+            Poll::Pending => {
+                self.emptied = true;
+                return false;
+            }
             Poll::Ready(read) => read.map(|read| space.get(..read).unwrap_or_default()),
         };
         match read {
@@ -63,7 +69,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                 self.ended = true;
                 delivery.handle_closed(clock.now(), None);
             }
-            Ok(octets) => delivery.handle_input(clock.now(), octets),
+            Ok(octets) => {
+                self.emptied = octets.len() < READ;
+                delivery.handle_input(clock.now(), octets);
+            }
             Err(cause) => {
                 self.ended = true;
                 delivery.handle_closed(clock.now(), Some(cause));
@@ -170,6 +179,7 @@ pub(crate) async fn deliver_until<N: Network + Clock>(
         .await;
         turns += 1;
         if turns % TURNS == 0 {
+            drive.wire.emptied = false;
             yield_now().await;
         }
     }
@@ -252,7 +262,11 @@ impl<N: Network + Clock> Drive<'_, N> {
         // Where all was written and nothing was to be read, all there is to do now is wait: reading has registered for that already.
         progress |= wrote && (self.delivery.has_action() || self.delivery.body_credit() > 0);
         progress |= self.poll_deadline(cx, progress);
-        if progress { Poll::Ready(()) } else { Poll::Pending }
+        if progress {
+            return Poll::Ready(());
+        }
+        self.wire.emptied = false;
+        Poll::Pending
     }
 
     fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {
@@ -310,7 +324,7 @@ impl<N: Network + Clock> Drive<'_, N> {
     }
 
     /// Time passes also where something else always happens first.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>, busy: bool) -> bool {
+    fn poll_deadline(&mut self, cx: &Context<'_>, busy: bool) -> bool {
         let deadline = self.delivery.poll_timeout();
         let passed = if busy {
             deadline.is_some_and(|deadline| deadline <= self.network.now())

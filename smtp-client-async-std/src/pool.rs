@@ -161,7 +161,7 @@ impl<N: Network + Clock> Timed<N> {
         poll_fn(|cx| self.poll(cx, &mut alarm)).await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<()> {
+    fn poll(&mut self, cx: &Context<'_>, alarm: &mut Alarm) -> Poll<()> {
         loop {
             let mut state = self.connections.lock();
             let deadline = state.pool.poll_timeout();

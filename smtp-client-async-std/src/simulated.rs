@@ -20,7 +20,7 @@ use smtp_testkit::{
 pub(crate) use crate::message::Message;
 use crate::{
     clock::{Clock, Task, yield_now},
-    dial::Network,
+    dial::{Network, Transport},
     drive::{self, Line, sim::Time},
     pool::Connections,
 };
@@ -49,6 +49,8 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
 }
+
+impl Transport for Socket {}
 
 struct Reader(Trickle);
 

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{
     AsyncReadExt, AsyncWriteExt,
     future::{poll_once, zip},
@@ -71,6 +72,8 @@ impl AsyncWrite for Fake {
         Pin::new(&mut self.stream).poll_close(cx)
     }
 }
+
+impl Transport for Fake {}
 
 #[derive(Default)]
 struct Net {
