@@ -105,8 +105,10 @@ impl<N: Network + Clock> Connections<N> {
             wakers.append(&mut state.draining);
         }
         let due = state.pool.poll_timeout();
-        // One that was granted and came back unused has been idle for longer than those behind it.
-        if state.watcher.as_ref().is_some_and(|(watched, _)| due.is_none_or(|due| due < *watched)) {
+        // One that was granted and came back unused has been idle for longer than those behind it. Where nothing is idle, something will
+        // be again after the next message; only who closes wants the task gone.
+        let is_closed = state.pool.is_closed();
+        if state.watcher.as_ref().is_some_and(|(watched, _)| due.map_or(is_closed, |due| due < *watched)) {
             wakers.extend(state.watcher.take().map(|(_, watcher)| watcher));
         }
         let goodbyes: Vec<_> = std::iter::from_fn(|| state.pool.poll_goodbye()).collect();
@@ -118,7 +120,7 @@ impl<N: Network + Clock> Connections<N> {
             self.see_off(idle, kept);
         }
         if starts {
-            let timed = Timed { connections: Arc::clone(self), done: false };
+            let timed = Timed { connections: Arc::clone(self), until: None, done: false };
             self.network.spawn(Box::pin(timed.watch()));
         }
         result
@@ -149,9 +151,11 @@ impl<N: Network + Clock> fmt::Debug for Connections<N> {
     }
 }
 
-/// The task that looks at the time while connections are idle, and ends by itself.
+/// The task that looks at the time while connections are idle, and ends by itself when none has been for as long as one may be.
 struct Timed<N: Network + Clock> {
     connections: Arc<Connections<N>>,
+    /// Nothing has been idle lately; it ends then.
+    until: Option<Instant>,
     done: bool,
 }
 
@@ -161,10 +165,25 @@ impl<N: Network + Clock> Timed<N> {
         poll_fn(|cx| self.poll(cx, &mut alarm)).await;
     }
 
+    /// Nothing is idle: it stays for as long as something may be, since the next message will leave its connection.
+    fn lingers(until: &mut Option<Instant>, connections: &Connections<N>) -> Option<Instant> {
+        let now = connections.network.now();
+        let idle = connections.plan.reuse?.idle;
+        let until = *until.get_or_insert(now.checked_add(idle)?);
+        (now < until).then_some(until)
+    }
+
     fn poll(&mut self, cx: &Context<'_>, alarm: &mut Alarm) -> Poll<()> {
         loop {
             let mut state = self.connections.lock();
-            let deadline = state.pool.poll_timeout();
+            let deadline = match state.pool.poll_timeout() {
+                None if state.pool.is_closed() => None,
+                None => Self::lingers(&mut self.until, &self.connections),
+                due => {
+                    self.until = None;
+                    due
+                }
+            };
             state.timed = deadline.is_some();
             state.watcher = deadline.map(|deadline| (deadline, cx.waker().clone()));
             drop(state);

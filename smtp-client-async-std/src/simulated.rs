@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -84,6 +87,8 @@ struct Net {
     far: Far,
     /// What every name leads to.
     addresses: Vec<SocketAddr>,
+    /// How many tasks have been begun.
+    tasks: Arc<AtomicUsize>,
 }
 
 impl Clock for Net {
@@ -96,6 +101,7 @@ impl Clock for Net {
     }
 
     fn spawn(&self, task: Task<()>) {
+        self.tasks.fetch_add(1, Ordering::Relaxed);
         self.time.spawn(task);
     }
 }
@@ -136,7 +142,8 @@ impl Client {
     }
 
     fn with_addresses(plan: Plan, far: &Far, time: &Time, addresses: Vec<SocketAddr>) -> Self {
-        let (net, plan) = (Net { time: time.clone(), far: far.clone(), addresses }, Arc::new(plan));
+        let (net, plan) =
+            (Net { time: time.clone(), far: far.clone(), addresses, tasks: Arc::default() }, Arc::new(plan));
         Self { connections: Connections::new(net.clone(), &plan), net, plan }
     }
 
@@ -146,6 +153,11 @@ impl Client {
         let connections = self.connections.as_ref();
         let line = Line { network: &self.net, connections, transport: None, observer: None };
         drive::deliver(line, delivery, message.into_source()).await.0
+    }
+
+    /// How many tasks have been begun on its account.
+    fn tasks(&self) -> usize {
+        self.net.tasks.load(Ordering::Relaxed)
     }
 
     async fn close(&self) {

@@ -5,7 +5,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -112,6 +115,8 @@ struct Net {
     far: Far,
     /// What every name leads to.
     addresses: Vec<SocketAddr>,
+    /// How many tasks have been begun.
+    tasks: Arc<AtomicUsize>,
 }
 
 impl Network for Net {
@@ -123,6 +128,11 @@ impl Network for Net {
             pause().await;
             Ok(addresses)
         })
+    }
+
+    fn spawn(&self, task: Task<()>) {
+        self.tasks.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(task);
     }
 
     fn connect(&self, peer: Peer) -> Task<io::Result<Socket>> {
@@ -150,7 +160,7 @@ impl Client {
     }
 
     fn with_addresses(plan: Plan, far: &Far, _: &Time, addresses: Vec<SocketAddr>) -> Self {
-        let (net, plan) = (Net { far: far.clone(), addresses }, Arc::new(plan));
+        let (net, plan) = (Net { far: far.clone(), addresses, tasks: Arc::default() }, Arc::new(plan));
         Self { connections: Connections::new(net.clone(), &plan), net, plan }
     }
 
@@ -160,6 +170,11 @@ impl Client {
         let connections = self.connections.as_ref();
         let line = Line { network: &self.net, connections, transport: None, observer: None };
         drive::deliver(line, delivery, message.into_source()).await.0
+    }
+
+    /// How many tasks have been begun on its account.
+    fn tasks(&self) -> usize {
+        self.net.tasks.load(Ordering::Relaxed)
     }
 
     async fn close(&self) {

@@ -3,13 +3,17 @@
 //! ```text
 //! cargo build --release -p smtp-forward && cargo bench -p smtp-testkit --bench adapters
 //! ```
-//! Each sender is a task of its own, on the runtime's workers, two of them: as programs are that use them. Each figure is the median of several runs, which take turns, since the machine is never quiet. `MESSAGES` sets how many messages a
-//! run has (10,000).
+//! Each sender is a task of its own, on the runtime's workers, two of them: as programs are that use them. Each figure is the median of
+//! several runs, which take turns, since the machine is never quiet. `MESSAGES` sets how many messages a run has (10,000).
+//!
+//! A message is one write and one reply here, so the least that a runtime can take for one is what NOOP takes over a bare socket of its
+//! own: that is measured as well, and what is above it is the adapter's.
 
 use std::{
     env, fs,
     future::poll_fn,
     io::{BufRead, BufReader},
+    net::{SocketAddr, ToSocketAddrs as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
@@ -42,6 +46,13 @@ fn main() {
     let sink = Sink::start(&[]);
     println!("\n{messages} messages of {} octets, medians of {RUNS} runs", CONTENT.len());
     for connections in [1, 64] {
+        let mut rows = [Vec::new(), Vec::new()];
+        for _ in 0..RUNS {
+            for (runtime, row) in RUNTIMES.iter().zip(&mut rows) {
+                row.push(took(messages, || (runtime.alone)(address(&sink.endpoint), messages, connections)));
+            }
+        }
+        table(&format!("{connections} connections, NOOP over bare sockets"), &mut rows);
         let mut rows = [Vec::new(), Vec::new()];
         for _ in 0..RUNS {
             for (runtime, row) in RUNTIMES.iter().zip(&mut rows) {
@@ -89,10 +100,12 @@ struct Runtime {
     send: fn(&Plan, usize, usize),
     /// Opens so many connections and leaves them; the heap they hold.
     idle: fn(&Plan, usize) -> usize,
+    /// So many NOOPs over so many bare sockets.
+    alone: fn(SocketAddr, usize, usize),
 }
 
 macro_rules! runtime {
-    ($name:literal, $adapter:ident, $spawn:path, $block_on:expr) => {
+    ($name:literal, $adapter:ident, $socket:path, ($($traits:path),*), $spawn:path, $block_on:expr) => {
         Runtime {
             name: $name,
             send: |plan, messages, senders| {
@@ -133,20 +146,58 @@ macro_rules! runtime {
                     kept
                 })
             },
+            alone: |address, messages, connections| {
+                $(use $traits as _;)*
+                use $socket as Socket;
+                let next = Arc::new(AtomicUsize::new(0));
+                $block_on(async move {
+                    let asking = (0..connections).map(|_| {
+                        let next = Arc::clone(&next);
+                        $spawn(async move {
+                            let mut socket = Socket::connect(address).await.expect("the sink");
+                            socket.set_nodelay(true).expect("a socket");
+                            let mut reply = [0; 1024];
+                            socket.read(&mut reply).await.expect("a greeting");
+                            while next.fetch_add(1, Ordering::Relaxed) < messages {
+                                socket.write_all(b"NOOP\r\n").await.expect("an open socket");
+                                assert!(socket.read(&mut reply).await.expect("a reply") > 0);
+                            }
+                        })
+                    });
+                    let asking: Vec<_> = asking.collect();
+                    for task in asking {
+                        let _ = task.await;
+                    }
+                });
+            },
         }
     };
 }
 
 static RUNTIMES: &[Runtime; 2] = &[
-    runtime!("tokio", smtp_client_tokio, tokio::spawn, |future| {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(future)
-    }),
-    runtime!("async-std", smtp_client_async_std, async_std::task::spawn, async_std::task::block_on),
+    runtime!(
+        "tokio",
+        smtp_client_tokio,
+        tokio::net::TcpStream,
+        (tokio::io::AsyncReadExt, tokio::io::AsyncWriteExt),
+        tokio::spawn,
+        |future| {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(future)
+        }
+    ),
+    runtime!(
+        "async-std",
+        smtp_client_async_std,
+        async_std::net::TcpStream,
+        (async_std::io::ReadExt, async_std::io::WriteExt),
+        async_std::task::spawn,
+        async_std::task::block_on
+    ),
 ];
 
 /// Runs all of them on this thread, begun a few at a time, so that no server has too many clients who are waiting to be taken.
@@ -179,8 +230,17 @@ fn envelope() -> Envelope {
 
 fn run(runtime: &Runtime, endpoint: &Endpoint, connections: usize, messages: usize, senders: usize) -> Took {
     let plan = plan(endpoint, connections);
+    took(messages, || (runtime.send)(&plan, messages, senders))
+}
+
+fn address(endpoint: &Endpoint) -> SocketAddr {
+    let Endpoint::Tcp { host, port } = endpoint else { panic!("{endpoint} is no TCP endpoint") };
+    (host.as_str(), *port).to_socket_addrs().ok().and_then(|mut found| found.next()).expect("an address")
+}
+
+fn took(messages: usize, work: impl FnOnce()) -> Took {
     let (began, processor) = (Instant::now(), processor_time());
-    (runtime.send)(&plan, messages, senders);
+    work();
     let rate = messages as f64 / began.elapsed().as_secs_f64();
     Took {
         rate,

@@ -52,6 +52,32 @@ fn a_connection_goes_with_quit_when_it_was_idle_for_too_long() {
 }
 
 #[test]
+fn one_task_looks_at_the_time_however_many_messages_there_are() {
+    // D28
+    run(async |time| {
+        let (far, log) = servers(|server| server);
+        let client = Client::new(one(), &far, &time);
+        for _ in 0..10 {
+            // Under way, nothing is idle, and whoever has noticed has its turn.
+            let mut sending = std::pin::pin!(client.send(None, numbered(0), bytes(BODY)));
+            assert!(sending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            time.sleep_until(time.now() + Duration::from_millis(1)).await;
+            assert_eq!(name(&wholly(&time, &far, sending).await), "delivered");
+        }
+        assert_eq!(client.tasks(), 1);
+        // It sees the connection off by another, and is gone before long.
+        pass(&time, &far, Duration::from_secs(200)).await;
+        assert_eq!((client.tasks(), log.quits()), (2, vec![0]));
+        send(&time, &far, &client, 0).await;
+        assert_eq!(client.tasks(), 3);
+        // Who closes waits for none.
+        client.close().await;
+        assert_eq!((client.tasks(), far.open()), (4, 0));
+        nobody_objects(&far);
+    });
+}
+
+#[test]
 fn a_connection_goes_with_quit_when_it_is_old() {
     // D28
     run(async |time| {
