@@ -157,6 +157,42 @@ fn an_attempt_has_no_address_of_the_target_before() {
 }
 
 #[test]
+fn who_gives_up_does_not_wait_until_the_last_words_are_out() {
+    // R76, R140: nobody was accepted and the server wants content all the same, so the end mark is all that is still to be written.
+    let now = Instant::now();
+    let mut config = config();
+    config.protocol = Protocol::Lmtp;
+    for gives_up in [true, false] {
+        let mut delivery = Delivery::new(now, plan(&["tcp://127.0.0.1:24"], &config), envelope(1));
+        while let Some(action) = delivery.poll_action() {
+            if let Action::Connect(_) = action {
+                delivery.handle_connected(now, Ok(()));
+            }
+        }
+        for said in ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", "250 ok\r\n550 no\r\n354 go\r\n"] {
+            delivery.handle_input(now, said.as_bytes());
+            if !said.contains("354") {
+                let len = delivery.transmit().len();
+                delivery.handle_transmitted(now, len);
+            }
+        }
+        assert_eq!(delivery.transmit(), b".\r\n");
+        while let Some(action) = delivery.poll_action() {
+            assert!(matches!(action, Action::Answer(..)), "{action:?}");
+        }
+        assert!(delivery.poll_timeout().is_some_and(|until| until > now));
+        if gives_up {
+            delivery.cancel(now);
+        } else {
+            delivery.handle_transmitted(now, 3);
+        }
+        assert!(matches!(delivery.poll_action(), Some(Action::Disconnect)));
+        let Some(Action::Finish(report)) = delivery.poll_action() else { panic!("it is over") };
+        assert!(matches!(report.recipients[0].disposition, Disposition::Rejected(_)), "{report:?}");
+    }
+}
+
+#[test]
 fn one_long_reply_is_not_kept_once_a_recipient() {
     // Law 6
     let now = Instant::now();

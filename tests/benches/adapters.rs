@@ -157,7 +157,7 @@ macro_rules! runtime {
                             let mut socket = Socket::connect(address).await.expect("the sink");
                             socket.set_nodelay(true).expect("a socket");
                             let mut reply = [0; 1024];
-                            socket.read(&mut reply).await.expect("a greeting");
+                            assert!(socket.read(&mut reply).await.expect("a greeting") > 0);
                             while next.fetch_add(1, Ordering::Relaxed) < messages {
                                 socket.write_all(b"NOOP\r\n").await.expect("an open socket");
                                 assert!(socket.read(&mut reply).await.expect("a reply") > 0);

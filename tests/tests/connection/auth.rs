@@ -144,6 +144,24 @@ fn a_challenge_that_cannot_be_answered_is_cancelled_by_a_star() {
 }
 
 #[test]
+fn an_answer_that_is_too_long_for_its_line_is_cancelled_by_a_star() {
+    // R100, R104: 12,288 octets of a line, its end included.
+    let long = |len: usize| {
+        let password = smtp_proto::Secret::from("p".repeat(len));
+        with(AuthPolicy::Mechanism(Mechanism::Login, Credentials::Password { user: "test".into(), password }))
+    };
+    let asked = "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dGVzdA==\nS: 334 UGFzc3dvcmQ6";
+    let outcome = play_split(
+        long(9_214),
+        Plan::default(),
+        &session(OFFER, &format!("{asked}\nC: *\nS: 501 cancelled")),
+    );
+    assert!(matches!(outcome.error(), Error::Auth(AuthError::Sasl(SaslError::ResponseTooLong { .. }))));
+    let answer = "cHBw".repeat(3_071);
+    play_split(long(9_213), Plan::default(), &session(OFFER, &format!("{asked}\nC: {answer}\nS: 235 in")));
+}
+
+#[test]
 fn challenges_without_end_are_cancelled() {
     // R111, N38: LOGIN has two answers; the third challenge is one too many.
     let outcome = play_split(
