@@ -72,12 +72,10 @@ impl Tls {
             let taken = self.session.read_tls(&mut wire);
             let state = self.session.process_new_packets().map_err(TlsError::Failed)?;
             let ready = state.plaintext_bytes_to_read();
-            if ready > 0 {
-                let start = plain.len();
-                plain.resize(start + ready, 0);
-                let read = self.session.reader().read(plain.get_mut(start..).unwrap_or_default());
-                plain.truncate(start + read.unwrap_or(0));
-            }
+            let start = plain.len();
+            plain.resize(start + ready, 0);
+            let read = self.session.reader().read(plain.get_mut(start..).unwrap_or_default());
+            plain.truncate(start + read.unwrap_or(0));
             if state.peer_has_closed() {
                 // Whatever follows close_notify is not part of the stream.
                 self.ended = true;
@@ -93,7 +91,7 @@ impl Tls {
     /// Appends the wire form of handshake messages and of `plain` to `wire`, one [`Sealed`] mark a record.
     pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>, marks: &mut Vec<Sealed>) {
         self.flush(wire);
-        if plain.is_empty() || self.session.is_handshaking() {
+        if self.session.is_handshaking() {
             return;
         }
         let mut done = 0;
