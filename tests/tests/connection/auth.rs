@@ -162,6 +162,15 @@ fn an_answer_that_is_too_long_for_its_line_is_cancelled_by_a_star() {
 }
 
 #[test]
+fn a_challenge_may_be_longer_than_any_other_reply() {
+    // RFC 4954 §4: 12,288 octets of a line.
+    let challenge = "QUJD".repeat(3_000);
+    let dialogue =
+        format!("C: AUTH LOGIN\nS: 334 {challenge}\nC: dGVzdA==\nS: 334 UA==\nC: dGVzdHBhc3M=\nS: 235 in");
+    play_split(login(), Plan::default(), &session(OFFER, &dialogue));
+}
+
+#[test]
 fn challenges_without_end_are_cancelled() {
     // R111, N38: LOGIN has two answers; the third challenge is one too many.
     let outcome = play_split(

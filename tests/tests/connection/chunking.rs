@@ -351,6 +351,64 @@ fn a_refused_chunk_ends_the_message_when_those_in_flight_are_answered() {
 }
 
 #[test]
+fn a_refusal_in_the_middle_of_a_chunk_leaves_it_there() {
+    // Row 22, R156: what would follow a chunk that was announced is content to the server, RSET included.
+    let now = std::time::Instant::now();
+    let mut connection = Connection::new(now, Arc::new(config()));
+    for said in ["220 mx\r\n", "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n"] {
+        connection.handle_input(now, said.as_bytes());
+        let len = connection.transmit().len();
+        connection.handle_transmitted(now, len);
+    }
+    let content = text(3 << 20);
+    let mut envelope = envelope(&["b@y"]);
+    envelope.sender.content = Some(facts(&content));
+    connection.submit(now, envelope).unwrap();
+    let mut rest = &content[..];
+    let mut wire = Vec::new();
+    // All of the first chunk, and a part of the second.
+    while wire.len() < (1 << 20) + 100_000 {
+        wire.extend_from_slice(connection.transmit());
+        let len = connection.transmit().len();
+        connection.handle_transmitted(now, len);
+        if wire.ends_with(b"RCPT TO:<b@y>\r\n") {
+            connection.handle_input(now, b"250 ok\r\n250 ok\r\n");
+        }
+        let (piece, behind) = rest.split_at(connection.body_credit().min(rest.len()).min(10_000));
+        connection.write_body(now, piece).unwrap();
+        rest = behind;
+    }
+    connection.handle_input(now, b"552 5.3.4 too big\r\n");
+    assert_eq!(connection.transmit(), b"");
+    let events: Vec<Event> = std::iter::from_fn(|| connection.poll_event()).collect();
+    let done =
+        events.iter().find_map(|event| if let Event::Done(_, report) = event { Some(report) } else { None });
+    assert!(matches!(done.unwrap().dispositions[0], Disposition::Rejected(_)), "{events:?}");
+    assert!(
+        matches!(events.last(), Some(Event::Closed(Some(Error::Refused { phase: Phase::Body, .. })))),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_refused_mail_and_a_refused_chunk_leave_the_session_in_step() {
+    // R139, R76: recipients that were accepted all the same have no replies of their own over SMTP, and one over LMTP.
+    let two = FLIGHT.replace("C: RCPT TO:<b@y>\n", "C: RCPT TO:<b@y>\nC: RCPT TO:<c@y>\n");
+    let next = format!("C: RSET\n{FLIGHT}S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 taken");
+    let both = |first: &[&str]| Plan { one_by_one: true, ..Plan::of([small(first), small(&["b@y"])]) };
+
+    let dialogue = session(&BOTH, &format!("{two}S: 451 no\nS: 250 ok\nS: 250 ok\nS: 503 what\n{next}"));
+    let outcome = play_split(config(), both(&["b@y", "c@y"]), &dialogue);
+    assert_eq!(outcome.verdicts(0), ["deferred 451 mail", "deferred 451 mail"]);
+    assert_eq!(outcome.verdicts(1), ["delivered 250"]);
+
+    let dialogue = session(&BOTH, &format!("{FLIGHT}S: 451 no\nS: 250 ok\nS: 503 what\n{next}"));
+    let outcome = play_split(lmtp(), both(&["b@y"]), &dialogue.replace("EHLO", "LHLO"));
+    assert_eq!(outcome.verdicts(0), ["deferred 451 mail"]);
+    assert_eq!(outcome.verdicts(1), ["delivered 250"]);
+}
+
+#[test]
 fn a_refused_mail_and_a_chunk_taken_is_uncertain() {
     // R139, law 9: RCPT was accepted and the content was taken, whatever MAIL was told.
     let dialogue = format!("{}{FLIGHT}S: 451 no\nS: 250 ok\nS: 250 taken\n*: gone", opened(&BOTH));
