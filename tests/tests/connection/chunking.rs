@@ -414,6 +414,10 @@ fn a_refused_mail_and_a_chunk_taken_is_uncertain() {
     let dialogue = format!("{}{FLIGHT}S: 451 no\nS: 250 ok\nS: 250 taken\n*: gone", opened(&BOTH));
     let outcome = play_split(config(), Plan::of([small(&["b@y"])]), &dialogue);
     assert_eq!(outcome.verdicts(0), ["uncertain 451 end"]);
+    // Where RCPT was refused, too, it was taken for nobody (R154).
+    let dialogue = session(&BOTH, &format!("{FLIGHT}S: 451 no\nS: 550 no\nS: 250 taken"));
+    let outcome = play_split(config(), Plan::of([small(&["b@y"])]), &dialogue);
+    assert_eq!(outcome.verdicts(0), ["deferred 451 mail"]);
 }
 
 #[test]
