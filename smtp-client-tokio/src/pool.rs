@@ -53,8 +53,8 @@ struct State<T> {
     asking: BTreeMap<Ticket, Waker>,
     /// Who is waiting until there is none.
     draining: Vec<Waker>,
-    /// A task looks at the time while connections are idle,
-    timed: bool,
+    /// A task looks at the time while connections are idle, in this runtime,
+    timed: Option<Option<runtime::Id>>,
     /// and is woken by this where that is due earlier than it thinks.
     watcher: Option<(Instant, Waker)>,
 }
@@ -63,8 +63,7 @@ impl<N: Network> Connections<N> {
     /// `None`: the plan wants one connection a message.
     pub(crate) fn new(network: N, plan: &Arc<Plan>) -> Option<Arc<Self>> {
         let pool = Pool::of(plan)?;
-        let state =
-            State { pool, asking: BTreeMap::new(), draining: Vec::new(), timed: false, watcher: None };
+        let state = State { pool, asking: BTreeMap::new(), draining: Vec::new(), timed: None, watcher: None };
         Some(Arc::new(Self { network, plan: Arc::clone(plan), state: Mutex::new(state) }))
     }
 
@@ -120,15 +119,21 @@ impl<N: Network> Connections<N> {
             wakers.extend(state.watcher.take().map(|(_, watcher)| watcher));
         }
         let goodbyes: Vec<_> = std::iter::from_fn(|| state.pool.poll_goodbye()).collect();
-        let starts = !state.timed && due.is_some();
-        state.timed |= starts;
+        // The task is where connections are kept: in another runtime it may stand still, or be gone soon.
+        let here = home();
+        let is_elsewhere = state.timed.is_some_and(|there| here.is_some() && there != here);
+        let starts = due.is_some() && (state.timed.is_none() || is_elsewhere);
+        if starts {
+            state.timed = Some(here);
+            wakers.extend(state.watcher.take().map(|(_, watcher)| watcher));
+        }
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         for (idle, kept) in goodbyes {
             self.see_off(idle, kept);
         }
         if starts {
-            let timed = Timed { connections: Arc::clone(self), until: None, done: false };
+            let timed = Timed { connections: Arc::clone(self), home: here, until: None, done: false };
             self.network.spawn(Box::pin(timed.watch()));
         }
         result
@@ -162,6 +167,8 @@ impl<N: Network> fmt::Debug for Connections<N> {
 /// The task that looks at the time while connections are idle, and ends by itself when none has been for as long as one may be.
 struct Timed<N: Network> {
     connections: Arc<Connections<N>>,
+    /// The runtime that polls it.
+    home: Option<runtime::Id>,
     /// Nothing has been idle lately; it ends then.
     until: Option<Instant>,
     done: bool,
@@ -184,6 +191,10 @@ impl<N: Network> Timed<N> {
     fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<()> {
         loop {
             let mut state = self.connections.lock();
+            if state.timed != Some(self.home) {
+                self.done = true; // another one has taken over
+                return Poll::Ready(());
+            }
             let deadline = match state.pool.poll_timeout() {
                 None if state.pool.is_closed() => None,
                 None => Self::lingers(&mut self.until, &self.connections),
@@ -192,7 +203,7 @@ impl<N: Network> Timed<N> {
                     due
                 }
             };
-            state.timed = deadline.is_some();
+            state.timed = deadline.map(|_| self.home);
             state.watcher = deadline.map(|deadline| (deadline, cx.waker().clone()));
             drop(state);
             if deadline.is_none() {
@@ -210,7 +221,10 @@ impl<N: Network> Drop for Timed<N> {
         if !self.done {
             // The runtime is going, and the transports with it.
             let mut state = self.connections.lock();
-            state.timed = false;
+            if state.timed != Some(self.home) {
+                return;
+            }
+            state.timed = None;
             let dead = state.pool.clear();
             drop(state);
             drop(dead);

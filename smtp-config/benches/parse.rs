@@ -115,6 +115,14 @@ fn one_mebibyte_of_macros_that_nobody_defined(bencher: Bencher<'_, '_>) {
     load(bencher, &repeated("hostname h.example\n", |n| format!("x $(m{n})\n")));
 }
 
+/// What is behind an `import` says nothing, and costs nothing however often the snippet around it is imported.
+#[divan::bench]
+fn a_thousand_times_what_an_import_ignores(bencher: Bencher<'_, '_>) {
+    let ignored = "a\n".repeat(5_000);
+    let often = "import s\n".repeat(1_000);
+    read(bencher, &format!("(t) {{\n}}\n(s) {{\nimport t {{\n{ignored}}}\n}}\n{often}"));
+}
+
 #[divan::bench]
 fn one_mebibyte_of_errors(bencher: Bencher<'_, '_>) {
     let text = "a@ { } }\n".repeat(1024 * 1024 / 9);

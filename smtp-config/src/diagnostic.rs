@@ -265,6 +265,12 @@ impl Diagnostics {
         }
     }
 
+    /// Adds another's, those that it counts included.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.omitted += other.omitted;
+        self.extend(other);
+    }
+
     /// Counts an error that is not worth making: [`is_full`](Self::is_full).
     pub(crate) fn omit(&mut self) {
         self.omitted += 1;
@@ -390,18 +396,21 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
     }
     let word = word.to_lowercase();
     let len = word.chars().count();
+    let most = |other: usize| len.max(other).max(3) / 3;
+    let length = |candidate: &str| match candidate.is_ascii() {
+        true => candidate.len(),
+        false => candidate.to_lowercase().chars().count(),
+    };
     candidates
         .into_iter()
-        .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= 4 * MAX_RESEMBLING)
-        .filter_map(|candidate| {
-            let other = candidate.chars().count();
-            let (longer, most) = (len.max(other), len.max(other).max(3) / 3);
-            if len.abs_diff(other) > most {
-                return None; // As many characters are missing.
-            }
+        .map(|candidate| (candidate, length(candidate)))
+        // As many characters as that are missing at least.
+        .filter(|(_, other)| len.abs_diff(*other) <= most(*other))
+        .take(MAX_CANDIDATES)
+        .filter_map(|(candidate, other)| {
             let distance = strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
-            (distance <= most && distance < longer).then_some((distance, candidate))
+            (distance <= most(other) && distance < len.max(other)).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

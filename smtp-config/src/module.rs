@@ -233,7 +233,7 @@ fn load_with(
         tell_more(&configuration, &mut understood);
         understood.sort();
     }
-    said.extend(understood);
+    said.append(understood);
     if is_misspelt {
         said.sort();
     }

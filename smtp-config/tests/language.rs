@@ -543,3 +543,10 @@ fn words_and_names_know_file_line_and_column() {
     assert_eq!(places, ["test:1:3", "test:2:3", "test:3:4"]);
     assert_eq!(node.block.as_ref().unwrap()[0].name.span.to_string(), "test:4:2");
 }
+
+#[test]
+fn errors_that_are_not_shown_are_counted() {
+    let said = read(&"}\n".repeat(500)).unwrap_err();
+    assert_eq!((said.len(), said.omitted()), (100, 400));
+    assert!(said.to_string().ends_with("400 more are not shown"), "{said}");
+}

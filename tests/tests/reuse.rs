@@ -335,6 +335,20 @@ fn a_runtime_may_end_while_connections_are_idle() {
 }
 
 #[test]
+fn a_runtime_that_ends_takes_no_connection_of_another_with_it() {
+    let server = Server::new(Manner::Steady);
+    let client = smtp_client_tokio::Client::new(server.plan(1));
+    let (first, second) = (tokio(), tokio());
+    for (number, runtime) in [(0, &first), (1, &second)] {
+        let report = runtime.block_on(on_tokio::one(&client, number));
+        assert!(report.outcome() == Outcome::Delivered && !report.attempts[0].reused, "{report:?}");
+    }
+    drop(first);
+    let report = second.block_on(on_tokio::one(&client, 2));
+    assert!(report.outcome() == Outcome::Delivered && report.attempts[0].reused, "{report:?}");
+}
+
+#[test]
 fn a_runtime_may_end_while_messages_are_under_way() {
     // D29
     let (mute, server) = (Server::new(Manner::Mute), Server::new(Manner::Steady));

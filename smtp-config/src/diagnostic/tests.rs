@@ -150,3 +150,16 @@ fn what_auth_is_told_is_in_no_excerpt_on_whatever_line_it_stands() {
         assert!(!shown.contains("hunter"), "{text}: {shown}");
     }
 }
+
+#[test]
+fn the_length_that_counts_is_that_of_what_is_compared() {
+    // In lower case this letter is two characters.
+    assert_eq!(
+        did_you_mean("\u{130}\u{130}\u{130}x", ["\u{130}\u{130}\u{130}"]),
+        Some("\u{130}\u{130}\u{130}")
+    );
+    // However many others there are, if they are of another length.
+    let others: Vec<String> = (0..5_000).map(|n| format!("something_else_{n}")).collect();
+    let all = others.iter().map(String::as_str).chain(["relay"]);
+    assert_eq!(did_you_mean("rellay", all), Some("relay"));
+}

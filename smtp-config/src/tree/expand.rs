@@ -1,6 +1,7 @@
 //! Directives as written to the tree: imports and variables replaced (M35-M37).
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     io,
     path::{Path, PathBuf},
@@ -110,7 +111,7 @@ impl<'l> Reader<'l> {
         self.chain.push(Hop { what, name: named(path), at: None });
         let mut nodes = Vec::new();
         if parsed.complete {
-            let _: Result<_, Stop> = self.nodes(parsed.nodes, &mut parsed.snippets, 0, &mut nodes);
+            let _: Result<_, Stop> = self.nodes(parsed.nodes.into(), &mut parsed.snippets, 0, &mut nodes);
         }
         self.diagnostics.sort();
         let is_readable = self.lenient && self.sound && parsed.sound;
@@ -122,28 +123,59 @@ impl<'l> Reader<'l> {
 
     fn nodes(
         &mut self,
-        nodes: Vec<Node>,
+        nodes: Cow<'_, [Node]>,
         scope: &mut Scope,
         depth: usize,
         out: &mut Vec<Node>,
     ) -> Result<(), Stop> {
-        out.reserve(nodes.len());
-        nodes.into_iter().try_for_each(|node| {
-            self.budget.expanded().map_err(|exceeded| self.exceeded(exceeded, &node.name.span))?;
-            match node.name.text.as_str() {
-                "import" => self.import(&node, scope, depth, out),
-                _ => self.directive(node, scope, depth).map(|node| out.push(node)),
+        match nodes {
+            Cow::Owned(nodes) => {
+                nodes.into_iter().try_for_each(|node| self.node(Cow::Owned(node), scope, depth, out))
             }
-        })
+            Cow::Borrowed(nodes) => {
+                nodes.iter().try_for_each(|node| self.node(Cow::Borrowed(node), scope, depth, out))
+            }
+        }
     }
 
-    fn directive(&mut self, mut node: Node, scope: &mut Scope, depth: usize) -> Result<Node, Stop> {
+    /// What is shared is copied when it has been counted, and of an `import` nothing.
+    fn node(
+        &mut self,
+        node: Cow<'_, Node>,
+        scope: &mut Scope,
+        depth: usize,
+        out: &mut Vec<Node>,
+    ) -> Result<(), Stop> {
+        self.budget.expanded().map_err(|exceeded| self.exceeded(exceeded, &node.name.span))?;
+        if node.name.text == "import" {
+            return self.import(&node, scope, depth, out);
+        }
+        let (node, block) = match node {
+            Cow::Owned(mut node) => {
+                let block = node.block.take().map(Cow::Owned);
+                (node, block)
+            }
+            Cow::Borrowed(node) => {
+                let block = node.block.as_deref().map(Cow::Borrowed);
+                (Node::new(node.name.clone(), node.args.clone(), None), block)
+            }
+        };
+        self.directive(node, block, scope, depth).map(|node| out.push(node))
+    }
+
+    fn directive(
+        &mut self,
+        mut node: Node,
+        block: Option<Cow<'_, [Node]>>,
+        scope: &mut Scope,
+        depth: usize,
+    ) -> Result<Node, Stop> {
         for word in &mut node.args {
             if let Err(exceeded) = self.word(word) {
                 return Err(self.exceeded(exceeded, &word.span));
             }
         }
-        node.block = match node.block {
+        node.block = match block {
             None => None,
             // Written one below the other they are counted by the parser; imports can add up to more.
             Some(_) if depth >= MAX_NESTING => {
@@ -188,7 +220,7 @@ impl<'l> Reader<'l> {
             Some(snippet) => {
                 let name = quote(&format!("({})", word.text));
                 self.hop(What::Snippet(Arc::as_ptr(&snippet)), name, word, |reader| {
-                    reader.nodes(snippet.body.clone(), scope, depth, out)
+                    reader.nodes(Cow::Borrowed(&snippet.body), scope, depth, out)
                 })
             }
             None => self.import_file(word, scope, depth, out),
@@ -215,7 +247,7 @@ impl<'l> Reader<'l> {
                 return Ok(());
             }
             let mut own = parsed.snippets.clone();
-            reader.nodes(parsed.nodes.clone(), &mut own, depth, out)?;
+            reader.nodes(Cow::Borrowed(&parsed.nodes), &mut own, depth, out)?;
             // What it defines, and what it imported, can be named from here on.
             scope.append(&mut own);
             Ok(())

@@ -1,7 +1,7 @@
 //! `$(name)`: text for arguments, as it was defined above (M34).
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     ops::Range,
     sync::Arc,
 };
@@ -12,7 +12,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, did_you_mean, quo
 /// The macros of a file up to the line that is read.
 pub(super) struct Macros<'s> {
     source: &'s Arc<Source>,
-    defined: HashMap<String, Definition>,
+    /// In the order of their names, so that the same one is proposed each time.
+    defined: BTreeMap<String, Definition>,
     /// Uses of what is not defined, the first of each name: said at the end, when it is known whether it is defined below.
     undefined: Vec<(String, Diagnostic)>,
     /// Their names.
@@ -26,7 +27,7 @@ struct Definition {
 
 impl<'s> Macros<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Self {
-        Self { source, defined: HashMap::new(), undefined: Vec::new(), told: HashSet::new() }
+        Self { source, defined: BTreeMap::new(), undefined: Vec::new(), told: HashSet::new() }
     }
 
     pub(super) fn define(&mut self, name: &str, values: Vec<Word>, at: Span) {

@@ -73,7 +73,7 @@ pub(super) fn parse(source: &Arc<Source>, budget: &mut Budget, diagnostics: &mut
         own.retain(|one| one.span.as_ref().is_none_or(|span| span.range.start < from));
         own.push(unclosed);
     }
-    diagnostics.extend(own);
+    diagnostics.append(own);
     Parsed { nodes: top, snippets, complete, sound }
 }
 
