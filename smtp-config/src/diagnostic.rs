@@ -23,7 +23,7 @@ const MAX_KEPT: usize = 100;
 const MAX_RESEMBLING: usize = 64;
 
 /// Candidates among which one is looked for that a word resembles.
-const MAX_CANDIDATES: usize = 1000;
+const MAX_CANDIDATES: usize = 300;
 
 /// A file that was read.
 #[non_exhaustive]
