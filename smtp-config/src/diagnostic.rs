@@ -213,6 +213,25 @@ impl Diagnostic {
         self
     }
 
+    /// Without the words it quotes from a place that is private: by quotes that are wrong, what `auth` is told may be taken for anything.
+    fn concealed(mut self) -> Self {
+        let places = self.span.iter().chain(self.related.iter().map(|(span, _)| span));
+        let forms: Vec<String> = places
+            .filter(|span| span.is_private())
+            .flat_map(|span| [span.text().to_owned(), span.text().trim_matches('"').replace("\\\"", "\"")])
+            .flat_map(|word| [quote(&word), format!("{word:?}")])
+            .collect();
+        let texts = [&mut self.message].into_iter().chain(&mut self.label).chain(&mut self.help);
+        for text in texts.chain(self.related.iter_mut().map(|(_, why)| why)) {
+            for form in &forms {
+                if text.contains(form.as_str()) {
+                    *text = text.replace(form.as_str(), "this");
+                }
+            }
+        }
+        self
+    }
+
     /// As text, ending with a line end; `color` puts ANSI sequences in.
     pub fn render(&self, color: bool) -> String {
         render::diagnostic(self, color)
@@ -253,14 +272,14 @@ impl Diagnostics {
     pub(crate) fn push_with(&mut self, severity: Severity, make: impl FnOnce() -> Diagnostic) {
         if self.kept.len() < MAX_KEPT {
             self.warnings += usize::from(severity == Severity::Warning);
-            self.kept.push(make());
+            self.kept.push(make().concealed());
             return;
         }
         self.omitted += 1;
         if severity == Severity::Error && self.warnings > 0 {
             self.warnings -= 1;
             if let Some(last) = self.kept.iter_mut().rev().find(|kept| kept.severity == Severity::Warning) {
-                *last = make();
+                *last = make().concealed();
             }
         }
     }

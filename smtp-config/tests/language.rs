@@ -274,7 +274,7 @@ fn m35_snippets() {
     gives("(s) {\n a\n}\nd {\n c\n import s\n}\n", "d{c;a}");
     gives("(s) {\n a\n}\n(s) {\n b\n}\nimport s\n", "b");
     warned("(s) {\n a\n}\n(s) {\n b\n}\n", &["4:1 the snippet `(s)` is defined again; only this one holds"]);
-    refused("(s) a b {\n}\n", &["1:5 the snippet `(s)` takes no arguments"]);
+    refused("(s) a b {\n}\n", &["1:5 a snippet takes no arguments"]);
     refused("d {\n (s) {\n }\n}\n", &["2:2 a snippet cannot be defined inside a block"]);
     refused("(s)\n", &["1:1 the snippet `(s)` has no block"]);
     refused("(s){\n a\n}\n", &["1:1 `(s){` cannot be the name of a snippet"]);

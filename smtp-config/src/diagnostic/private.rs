@@ -21,39 +21,29 @@ pub(super) const MECHANISMS: [&str; 10] = [
     "auto",
 ];
 
+/// Octets that may be read once more for each octet of a text, where one `auth` stands in what follows another.
+const AFRESH: usize = 8;
+
 /// What `auth` is told, or a directive that was probably meant to be it, on however many lines; and the values of the macros in that.
-/// In the order of the text.
+/// In the order of the text, apart from one another.
 pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut macros: HashMap<&str, Vec<Range<usize>>> = HashMap::new();
     let mut used: Vec<&str> = Vec::new();
-    let mut words = Vec::new();
     let mut scanner = Scanner { text, at: 0 };
-    loop {
-        let part = scanner.next();
-        let is_continued = words.len() > 1 && words.last().is_some_and(|last| word(text, last) == "\\");
-        match part {
-            Some(Part::Word(range)) => {
-                words.push(range);
-                continue;
-            }
-            Some(Part::LineEnd) if is_continued => continue, // M27
-            _ => {}
-        }
-        words.retain(|range| word(text, range) != "\\");
+    while let Some(words) = scanner.directive() {
         if let (Some(first), Some(last)) = (words.first(), words.last())
             && let Some((name, values)) = definition(text, first, last.end)
         {
             macros.entry(name).or_default().push(values);
-        } else if let Some(args) = args_of_auth(text, &words) {
+        }
+        // Also behind a macro's name: `=` may be missing between that and a line that it continues on.
+        if let Some(args) = args_of_auth(text, &words) {
             used.extend(args.iter().flat_map(|arg| references(word(text, arg))));
             out.extend(told(text, args));
         }
-        words.clear();
-        if part.is_none() {
-            break;
-        }
     }
+    out.extend(told_afresh(text));
     let mut seen: HashSet<&str> = HashSet::new();
     while let Some(name) = used.pop() {
         if !seen.insert(name) {
@@ -64,7 +54,19 @@ pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
             out.push(values);
         }
     }
-    out.sort_by_key(|range| range.start);
+    merged(out)
+}
+
+/// The same octets, in the order of the text, no octet twice.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut out: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => out.push(range),
+        }
+    }
     out
 }
 
@@ -83,6 +85,34 @@ fn told(text: &str, args: &[Range<usize>]) -> Option<Range<usize>> {
     let is_kind = did_you_mean(word(text, kind).trim_matches('"'), MECHANISMS).is_some() || rest.len() > 1;
     let first = if is_kind { rest.first()? } else { kind };
     Some(first.start..args.last()?.end)
+}
+
+/// What follows any `auth` at all, with quotes read as if the text started there, and at least to the end of its line: a quote that is
+/// missing before it turns everything inside out.
+fn told_afresh(text: &str) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let mut left = AFRESH * text.len();
+    for (at, auth) in text.match_indices("auth") {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let behind = text.get(at + auth.len()..).unwrap_or_default();
+        let is_name = before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'));
+        if is_name || !behind.trim_start_matches('"').starts_with(char::is_whitespace) {
+            continue;
+        }
+        let mut scanner = Scanner { text, at };
+        let words = scanner.directive().unwrap_or_default();
+        let Some(after) = left.checked_sub(scanner.at - at) else {
+            // Directives in directives: nobody needs to see what this is.
+            out.push(at..text.len());
+            break;
+        };
+        left = after;
+        let line_end = text.len() - behind.len() + behind.find('\n').unwrap_or(behind.len());
+        out.extend(
+            words.get(1..).and_then(|args| told(text, args)).map(|told| told.start..told.end.max(line_end)),
+        );
+    }
+    out
 }
 
 /// `$(name) = VALUE...`: the name, and where the values are.
@@ -116,6 +146,27 @@ struct Scanner<'t> {
 }
 
 impl Scanner<'_> {
+    /// The words up to the end of a directive: a line's end that no `\` is before (M27), or a brace; `None` at the end of the text.
+    fn directive(&mut self) -> Option<Vec<Range<usize>>> {
+        let mut words: Vec<Range<usize>> = Vec::new();
+        let mut is_end = false;
+        loop {
+            let is_continued =
+                words.len() > 1 && words.last().is_some_and(|last| word(self.text, last) == "\\");
+            match self.next() {
+                Some(Part::Word(range)) => words.push(range),
+                Some(Part::LineEnd) if is_continued => {}
+                Some(_) => break,
+                None => {
+                    is_end = true;
+                    break;
+                }
+            }
+        }
+        words.retain(|range| word(self.text, range) != "\\");
+        (!is_end || !words.is_empty()).then_some(words)
+    }
+
     fn next(&mut self) -> Option<Part> {
         loop {
             let rest = self.text.get(self.at..)?;

@@ -105,10 +105,7 @@ fn excerpt(span: &Span) -> Excerpt {
     let behind = behind.strip_suffix('\r').unwrap_or(behind);
     let (meant, rest) = behind.split_at_checked(span.range.len().min(behind.len())).unwrap_or((behind, ""));
 
-    // What `auth` is told is shown to nobody, whatever is wrong with the line; nor where braces or quotes that are wrong hide that it
-    // is a directive.
     let open = source.get(line..start + behind.len()).unwrap_or_default();
-    let hidden = open.len() - credentials(open).map_or(0, str::len);
     let near = before.char_indices().nth_back(AROUND).map_or(0, |(at, _)| at);
     let mut passwords = passwords_of_urls(open);
     passwords.retain(|it| it.end > near && it.start < before.len() + 4 * (UNDERLINED + AROUND + 2));
@@ -117,8 +114,7 @@ fn excerpt(span: &Span) -> Excerpt {
         part.char_indices()
             .take(most + 1)
             .map(|(i, c)| {
-                let is_private = at + i >= hidden
-                    || passwords.iter().any(|it| it.contains(&(at + i)))
+                let is_private = passwords.iter().any(|it| it.contains(&(at + i)))
                     || span.source.is_private(&(line + at + i..line + at + i + 1));
                 if is_private && !c.is_whitespace() { '*' } else { shown(c) }
             })
@@ -161,26 +157,6 @@ fn passwords_of_urls(line: &str) -> Vec<std::ops::Range<usize>> {
             (start + user.len() < end).then_some(start + user.len() + 1..end)
         })
         .collect()
-}
-
-/// What may be a user or a password in a line: all behind `auth`, except what stands for a mechanism: it resembles one, or a user and a
-/// password follow.
-fn credentials(line: &str) -> Option<&str> {
-    let mut rest = line;
-    loop {
-        let (_, behind) = rest.split_once("auth")?;
-        let at = line.len() - behind.len();
-        let starts =
-            line.get(..at - "auth".len())?.chars().next_back().is_none_or(|c| c.is_whitespace() || c == '{');
-        if starts && behind.starts_with(char::is_whitespace) {
-            let mut words = behind.split_whitespace();
-            let kind = words.next()?;
-            let is_kind =
-                super::did_you_mean(kind, super::private::MECHANISMS).is_some() || words.count() > 1;
-            return if is_kind { behind.split_once(kind).map(|(_, behind)| behind) } else { Some(behind) };
-        }
-        rest = behind;
-    }
 }
 
 fn shortened(text: &str) -> std::borrow::Cow<'_, str> {

@@ -103,6 +103,9 @@ fn what_auth_is_told_is_in_no_excerpt() {
         ("auth hunter2", "auth *******"),
         ("auth ann hunter2", "auth *** *******"),
         ("auth off", "auth off"),
+        // Quotes may be inside out.
+        ("y\"auth plain ann hunter2", "y\"auth plain *** *******"),
+        ("/etc/auth /key", "/etc/auth /key"),
         ("authority x", "authority x"),
         ("an auth", "an auth"),
     ] {
@@ -131,6 +134,8 @@ fn what_auth_is_told_is_in_no_excerpt_on_whatever_line_it_stands() {
         ("$(pw) = hunter#2\nauth plain ann $(pw)\n", "$(pw) = ********"),
         ("auth plain ann x$(pw)\n$(pw) = hunter two\n", "$(pw) = ****** ***"),
         ("$(pw)=hunter2\nauth plain ann $(pw)\n", "$(pw)=*******"),
+        ("$(pw) \\\nauth plain ann \"x\nhunter2\"y\n", "*********"),
+        ("$(a) = auth plain ann hunter$(a)2\nauth plain $(a)\n", "$(a) = **** ***** *** ***********"),
         ("$(a) = 2 \\\n3\n$(b) = ann hunter$(a)\nauth plain $(b)\n", "$(a) = * *"),
         // And nothing else.
         ("$(t) = tcp://h:1\nauth plain ann hunter2\ntargets $(t) \\\nb\n", "$(t) = tcp://h:1"),
@@ -162,4 +167,27 @@ fn the_length_that_counts_is_that_of_what_is_compared() {
     let others: Vec<String> = (0..5_000).map(|n| format!("something_else_{n}")).collect();
     let all = others.iter().map(String::as_str).chain(["relay"]);
     assert_eq!(did_you_mean("rellay", all), Some("relay"));
+}
+
+#[test]
+fn where_auth_goes_on_into_auth_too_often_nothing_more_is_shown() {
+    // Each of them would be read to the end: 10^10 octets.
+    let text = "auth \\\n".repeat(100_000) + "\ntargets tcp://h:1\n";
+    let source = source(&text);
+    let last = text.find("targets").unwrap();
+    let shown = Diagnostic::error("wrong").at(&Span::new(&source, last..last + 1)).render(false);
+    assert!(shown.contains("| ******* *********"), "{shown}");
+}
+
+#[test]
+fn a_message_quotes_no_word_that_is_private() {
+    let text = "auth plain \"ann\nauth plain ann \"x\nhunter2{ y\"\n";
+    let source = source(text);
+    let at = text.find("hunter2").unwrap();
+    let span = Span::new(&source, at..at + 8);
+    let mut all = Diagnostics::new();
+    all.push(Diagnostic::error("`hunter2{` is wrong").at(&span).help("not \"hunter2{\""));
+    all.push(Diagnostic::error("wrong").related(&span, "`hunter2{` is why"));
+    assert!(!all.render(false).contains("hunter2"), "{all}");
+    assert!(all.render(false).contains("error: this is wrong"), "{all}");
 }

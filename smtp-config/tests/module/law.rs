@@ -88,6 +88,10 @@ fn lines() -> impl Strategy<Value = String> {
         1 => prop::sample::select(vec![
             "auth plain ann hunter2", "auth login ann {env:S}", "auth ann hunter2", "auth hunter2", "auth plain ann hunter2 {", "auth off hunter2",
             "auth plain ann \\\nhunter2", "auth plain ann \\\nhunter#2", "auth plain ann \"x\nhunter2\"y",
+            "$(m) \\\nauth plain ann \"x\nhunter2\"y", "$(m) auth plain ann hunter2", "auth plain $(m) \\\n\\\nhunter2", "\\\nauth plain ann hunter2",
+            "auth \"plain\" ann \"hunter2", "\"x\ny\"auth plain ann hunter2", "auth plain ann \"\\\"hunter2\" {",
+            "auth plain ann \"x\nhunter2 y\"", "auth plain ann \"x\nhunter2{ {\"", "auth plain ann \"x\nimport hunter2 {\"", "auth plain ann \"x\ndeliver_to hunter2\"",
+            "auth plain ann \"x\n(hunter2) {\"", "auth plain ann \"x\ntargets hunter2\"",
         ]).prop_map(str::to_owned),
     ];
     prop::collection::vec(line, 0..14).prop_map(|lines| lines.join("\n"))

@@ -130,9 +130,7 @@ impl<'s> Parser<'s, '_> {
         let empty = matches!(args, [brace] if brace.text == "{}" && !brace.quoted) && open.is_none();
         if let Some(first) = args.first().filter(|_| !empty) {
             let first = self.span(&first.range);
-            self.report_with(|_| {
-                Diagnostic::error(format!("the snippet {} takes no arguments", quote(text))).at(&first)
-            });
+            self.report_with(|_| Diagnostic::error("a snippet takes no arguments").at(&first));
         } else if open.is_none() && !empty {
             self.report_with(|_| {
                 Diagnostic::error(format!("the snippet {} has no block", quote(text)))
@@ -181,6 +179,8 @@ impl<'s> Parser<'s, '_> {
         self.report_with(|parser| {
             let end = name.find(|c: char| !valid(c)).unwrap_or(name.len());
             let (good, rest) = name.split_at_checked(end).unwrap_or((name, ""));
+            let at = parser.span(&lexeme.range);
+            let good = if at.is_private() { "NAME" } else { good };
             let help = match rest {
                 "{" => format!("put a blank before the brace: {} {{", quote(good)),
                 _ if name.contains("{env:") || name.contains("$(") => {
@@ -205,7 +205,7 @@ impl<'s> Parser<'s, '_> {
                 (_, true) => format!("{} cannot be a directive: its name starts with a digit", quote(name)),
                 _ => format!("{} cannot be the name of a directive", quote(name)),
             };
-            Diagnostic::error(message).at(&parser.span(&lexeme.range)).help(help)
+            Diagnostic::error(message).at(&at).help(help)
         });
     }
 
