@@ -31,6 +31,12 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn poll_more(&self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
+
+    /// Tells the peer at once what has been read.
+    ///
+    /// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged,
+    /// and we would wait 40 ms with that. What we write tells it as well; this is for who only waits.
+    fn acknowledge(&self) {}
 }
 
 /// The operating system's resolver and sockets.
@@ -84,17 +90,6 @@ async fn connect_unix(path: &Path) -> io::Result<Async<UnixStream>> {
     }
 }
 
-/// Acknowledges what was read at once.
-///
-/// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged, and we
-/// would wait 40 ms with that. The kernel forgets the wish, so it is said after each read; where it fails, it was only a wish.
-fn acknowledge(socket: &Async<TcpStream>) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = socket;
-}
-
 /// A connected socket. Not async-std's own, which cannot say that there is nothing to read without having tried.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -111,6 +106,14 @@ impl Transport for Socket {
             Self::Unix(socket) => socket.poll_readable(cx).map(drop),
         }
     }
+
+    fn acknowledge(&self) {
+        // The kernel forgets the wish, so it is said each time; where it fails, it was only a wish.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Self::Tcp(socket) = self {
+            let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -118,13 +121,7 @@ impl AsyncRead for Socket {
         // First, what woke us is taken note of; a read that finds nothing would stumble over it and try again.
         let _ = self.poll_more(cx);
         match self.get_mut() {
-            Self::Tcp(socket) => {
-                let read = Pin::new(&mut *socket).poll_read(cx, buf);
-                if read.is_ready() {
-                    acknowledge(socket);
-                }
-                read
-            }
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
         }

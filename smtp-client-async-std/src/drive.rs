@@ -39,11 +39,13 @@ struct Wire<T> {
     ended: bool,
     /// All there was to read was read just now: by the turn before, without a pause since.
     emptied: bool,
+    /// Something was read, and nothing has been written since.
+    unanswered: bool,
 }
 
 impl<T: Transport> Wire<T> {
     const fn new(transport: Option<T>) -> Self {
-        Self { transport, ended: false, emptied: false }
+        Self { transport, ended: false, emptied: false, unanswered: false }
     }
 
     fn take(&mut self) -> Option<T> {
@@ -71,6 +73,7 @@ impl<T: Transport> Wire<T> {
             }
             Ok(octets) => {
                 self.emptied = octets.len() < READ;
+                self.unanswered = true;
                 delivery.handle_input(clock.now(), octets);
             }
             Err(cause) => {
@@ -91,10 +94,23 @@ impl<T: Transport> Wire<T> {
         match Pin::new(transport).poll_write(cx, octets) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => delivery.handle_write_failed(clock.now(), io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(written)) => delivery.handle_transmitted(clock.now(), written),
+            Poll::Ready(Ok(written)) => {
+                self.unanswered = false;
+                delivery.handle_transmitted(clock.now(), written);
+            }
             Poll::Ready(Err(cause)) => delivery.handle_write_failed(clock.now(), cause),
         }
         true
+    }
+
+    /// Nothing is left to do but to wait.
+    fn wait(&mut self) {
+        self.emptied = false;
+        if std::mem::take(&mut self.unanswered)
+            && let Some(transport) = &self.transport
+        {
+            transport.acknowledge();
+        }
     }
 }
 
@@ -265,7 +281,7 @@ impl<N: Network + Clock> Drive<'_, N> {
         if progress {
             return Poll::Ready(());
         }
-        self.wire.emptied = false;
+        self.wire.wait();
         Poll::Pending
     }
 

@@ -21,7 +21,7 @@ pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where addresses and transports come from: the operating system, or a test.
 pub(crate) trait Network: Send + Sync + 'static {
-    type Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Transport: Transport;
 
     fn resolve(&self, host: String, port: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>>;
 
@@ -33,6 +33,15 @@ pub(crate) trait Network: Send + Sync + 'static {
             runtime.spawn(task);
         }
     }
+}
+
+/// A connected socket, or a test's.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Tells the peer at once what has been read.
+    ///
+    /// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged,
+    /// and we would wait 40 ms with that. What we write tells it as well; this is for who only waits.
+    fn acknowledge(&self) {}
 }
 
 /// The operating system's resolver and sockets.
@@ -85,17 +94,6 @@ async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Acknowledges what was read at once.
-///
-/// A server that writes its replies one by one with Nagle's algorithm on holds the next one back until the last is acknowledged, and we
-/// would wait 40 ms with that. The kernel forgets the wish, so it is said after each read; where it fails, it was only a wish.
-fn acknowledge(socket: &TcpStream) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = socket;
-}
-
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -104,16 +102,20 @@ pub(crate) enum Socket {
     Unix(UnixStream),
 }
 
+impl Transport for Socket {
+    fn acknowledge(&self) {
+        // The kernel forgets the wish, so it is said each time; where it fails, it was only a wish.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Self::Tcp(socket) = self {
+            let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(socket) => {
-                let read = Pin::new(&mut *socket).poll_read(cx, buf);
-                if read.is_ready() {
-                    acknowledge(socket);
-                }
-                read
-            }
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             #[cfg(unix)]
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
         }

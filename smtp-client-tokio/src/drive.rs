@@ -15,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::ReadBuf,
     time::{Sleep, sleep_until},
 };
 
@@ -23,7 +23,7 @@ use smtp_proto::{Action, Delivery, Plan, Probe, Report, ResolveError, error::Bod
 
 use crate::{
     Observer,
-    dial::{Network, Task},
+    dial::{Network, Task, Transport},
     message::{Message, Source},
     pool::{Connections, Kept, Permit, Waiting, home},
 };
@@ -46,11 +46,13 @@ pub(crate) struct Wire<T> {
     transport: Option<T>,
     /// Nothing more can be read.
     ended: bool,
+    /// Something was read, and nothing has been written since.
+    unanswered: bool,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+impl<T: Transport> Wire<T> {
     pub(crate) const fn new(transport: Option<T>) -> Self {
-        Self { transport, ended: false }
+        Self { transport, ended: false, unanswered: false }
     }
 
     fn take(&mut self) -> Option<T> {
@@ -69,7 +71,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         self.ended = read.is_err() || buffer.filled().is_empty();
         match read {
             Ok(()) if self.ended => delivery.handle_closed(now(), None),
-            Ok(()) => delivery.handle_input(now(), buffer.filled()),
+            Ok(()) => {
+                self.unanswered = true;
+                delivery.handle_input(now(), buffer.filled());
+            }
             Err(cause) => delivery.handle_closed(now(), Some(cause)),
         }
         true
@@ -85,10 +90,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         match Pin::new(transport).poll_write(cx, octets) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => delivery.handle_write_failed(now(), io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(written)) => delivery.handle_transmitted(now(), written),
+            Poll::Ready(Ok(written)) => {
+                self.unanswered = false;
+                delivery.handle_transmitted(now(), written);
+            }
             Poll::Ready(Err(cause)) => delivery.handle_write_failed(now(), cause),
         }
         true
+    }
+
+    /// Nothing is left to do but to wait.
+    fn wait(&mut self) {
+        if std::mem::take(&mut self.unanswered)
+            && let Some(transport) = &self.transport
+        {
+            transport.acknowledge();
+        }
     }
 }
 
@@ -270,7 +287,11 @@ impl<N: Network> Drive<'_, N> {
         // Where all was written and nothing was to be read, all there is to do now is wait: reading has registered for that already.
         progress |= wrote && (self.delivery.has_action() || self.delivery.body_credit() > 0);
         progress |= self.poll_deadline(cx, progress);
-        if progress { Poll::Ready(()) } else { Poll::Pending }
+        if progress {
+            return Poll::Ready(());
+        }
+        self.wire.wait();
+        Poll::Pending
     }
 
     fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {

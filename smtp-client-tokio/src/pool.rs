@@ -140,7 +140,7 @@ impl<N: Network> Connections<N> {
     }
 
     /// Ends a connection as it should end, in a task of its own; where there is no runtime any more, by dropping it.
-    fn see_off(self: &Arc<Self>, idle: Box<Idle>, kept: Kept<N::Transport>) {
+    fn see_off(self: &Arc<Self>, idle: Idle, kept: Kept<N::Transport>) {
         let connections = Arc::clone(self);
         let permit = Permit { connections: Some(Arc::clone(self)), target: idle.target() };
         self.network.spawn(Box::pin(async move {
@@ -240,7 +240,7 @@ pub(crate) struct Waiting<N: Network> {
 }
 
 /// A connection that was kept, and what may be done with it, or only the latter.
-type Acquired<N> = (Option<(Box<Idle>, Kept<<N as Network>::Transport>)>, Permit<N>);
+type Acquired<N> = (Option<(Idle, Kept<<N as Network>::Transport>)>, Permit<N>);
 
 impl<N: Network> Waiting<N> {
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Acquired<N>> {
@@ -280,7 +280,7 @@ pub(crate) struct Permit<N: Network> {
 
 impl<N: Network> Permit<N> {
     /// Gives the connection back along with it.
-    pub(crate) fn keep(mut self, idle: Box<Idle>, kept: Kept<N::Transport>) {
+    pub(crate) fn keep(mut self, idle: Idle, kept: Kept<N::Transport>) {
         if let Some(connections) = self.connections.take() {
             connections.attend(|pool| pool.keep(now(), idle, kept));
         }

@@ -23,7 +23,7 @@ use smtp_testkit::{
 
 pub(crate) use crate::message::Message;
 use crate::{
-    dial::{Network, Task},
+    dial::{Network, Task, Transport},
     drive::{self, Line},
     pool::Connections,
 };
@@ -32,6 +32,8 @@ use crate::{
 mod both;
 
 struct Socket(Near);
+
+impl Transport for Socket {}
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

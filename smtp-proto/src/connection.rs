@@ -23,6 +23,8 @@ const HIGH_WATER: usize = 64 * 1024;
 const LEAST_CREDIT: usize = 8 * 1024;
 /// Buffers above this are given back when nothing is under way.
 const IDLE_BUFFER: usize = 512;
+/// The same for one that is kept for another message, of which there may be thousands: enough for the envelope of a small one.
+pub(crate) const RESTING_BUFFER: usize = 256;
 
 /// What a connection tells the application.
 #[derive(Clone, Debug)]
@@ -461,8 +463,8 @@ impl Connection {
 
     /// Lets go of every buffer: nothing may come for a while.
     pub(crate) fn rest(&mut self) {
-        self.wire.shrink_to_fit();
-        self.marks = Vec::new();
+        self.wire.shrink_to(RESTING_BUFFER);
+        self.marks.shrink_to(4);
         self.engine.rest();
     }
 

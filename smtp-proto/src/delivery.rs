@@ -40,7 +40,7 @@ pub enum Action {
     /// What was acquired before, if anything, is no longer needed.
     Acquire(Need),
     /// Put the connection into the pool, with its transport; or drop both.
-    Keep(Box<Idle>),
+    Keep(Idle),
     /// Look up the addresses of a name; answer with [`Delivery::handle_resolved`].
     Resolve {
         /// The name, as A-labels.
@@ -104,7 +104,7 @@ pub struct Delivery {
     /// The address in use, and whether this is the plaintext retry.
     peer: Option<Peer>,
     after_tls_failure: bool,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     /// When it was opened, and how many messages it has served.
     opened: Instant,
     served: u32,
@@ -194,7 +194,7 @@ impl Delivery {
 
     /// Ends a connection that was kept, with QUIT. The transport is there already; the report that it finishes with is empty.
     #[must_use]
-    pub fn farewell(now: Instant, plan: Arc<Plan>, idle: Box<Idle>) -> Self {
+    pub fn farewell(now: Instant, plan: Arc<Plan>, idle: Idle) -> Self {
         let mut delivery = Self::new(now, plan, Envelope::new(Sender::null(), Vec::new()));
         delivery.actions.clear();
         delivery.target = idle.target;
@@ -208,12 +208,12 @@ impl Delivery {
     // ---- the transport or the clock spoke ----------------------------------------------------------------------------------------
 
     /// There is a kept connection for it, or one may be opened. Ignored unless one was asked for.
-    pub fn handle_acquired(&mut self, now: Instant, kept: Option<Box<Idle>>) {
+    pub fn handle_acquired(&mut self, now: Instant, kept: Option<Idle>) {
         if !matches!(self.state, State::Acquiring) {
             return;
         }
         let Some(idle) = kept else { return self.open(now) };
-        let Idle { mut connection, peer, fell_back_to_plaintext, opened, since, messages, .. } = *idle;
+        let Idle { mut connection, peer, fell_back_to_plaintext, opened, since, messages, .. } = idle;
         if now.saturating_duration_since(since) > FRESH {
             connection.expect_stale();
         }
@@ -279,7 +279,7 @@ impl Delivery {
         self.opened = now;
         self.served = 0;
         self.quiet = None;
-        self.connection = Some(Connection::with_link(now, config, link));
+        self.connection = Some(Box::new(Connection::with_link(now, config, link)));
         self.state = State::Session;
         self.pump(now);
     }
@@ -420,7 +420,7 @@ impl Delivery {
         let own = match &self.state {
             State::Resolving => Some(self.connect_deadline),
             State::Connecting { until } | State::Lingering { until } => Some(*until),
-            State::Session => self.connection.as_ref().and_then(Connection::poll_timeout),
+            State::Session => self.connection.as_ref().and_then(|connection| connection.poll_timeout()),
             State::Acquiring | State::Rewinding { .. } => None,
             State::Finished => return None,
         };
@@ -442,7 +442,7 @@ impl Delivery {
     /// How many content octets are wanted now.
     #[must_use]
     pub fn body_credit(&self) -> usize {
-        self.connection.as_ref().map_or(0, Connection::body_credit)
+        self.connection.as_ref().map_or(0, |connection| connection.body_credit())
     }
 
     /// The next line of the dialogue, where the configuration asks for a transcript.

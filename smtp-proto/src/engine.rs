@@ -31,7 +31,7 @@ use crate::{
     capability::Capabilities,
     command::{Command, TooLong},
     config::{Config, Link},
-    connection::{Event, Notice},
+    connection::{Event, Notice, RESTING_BUFFER},
     error::Error,
     reply::{self, Reply, Severity},
     sasl::Exchange,
@@ -324,12 +324,12 @@ impl Engine {
             && self.sent == self.queued
     }
 
-    /// There is nothing to do until the next message: lets go of what is allocated for traffic.
+    /// There is nothing to do until the next message: keeps no more of what is allocated for traffic than a small one needs.
     pub(crate) fn rest(&mut self) {
         self.rested = Some(self.given);
-        self.out.shrink_to_fit();
-        self.expected.shrink_to_fit();
-        self.transactions.shrink_to_fit();
+        self.out.shrink_to(RESTING_BUFFER);
+        self.expected.shrink_to(4);
+        self.transactions.shrink_to(1);
         self.events.shrink_to_fit();
     }
 

@@ -76,7 +76,7 @@ impl Need {
 
 /// A connection between two messages: in step, with nothing asked and nothing half said (D29).
 pub struct Idle {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Box<Connection>,
     pub(crate) target: usize,
     pub(crate) peer: Option<Peer>,
     pub(crate) credentials: Option<Credentials>,
@@ -128,7 +128,7 @@ pub struct Ticket(u64);
 #[derive(Debug)]
 pub enum Grant<T> {
     /// This one, over this transport.
-    Kept(Box<Idle>, T),
+    Kept(Idle, T),
     /// Leave to open one.
     Fresh,
 }
@@ -139,14 +139,14 @@ struct Lane<T> {
     /// Granted and not given back, goodbyes among them.
     out: usize,
     /// In the order in which they were kept.
-    idle: VecDeque<(Box<Idle>, T)>,
+    idle: VecDeque<(Idle, T)>,
     waiting: VecDeque<(Ticket, Need)>,
     /// Ended to make room, and not gone yet.
     leaving: usize,
 }
 
 impl<T> Lane<T> {
-    fn put(&mut self, idle: Box<Idle>, transport: T) {
+    fn put(&mut self, idle: Idle, transport: T) {
         let behind = self.idle.iter().rposition(|(other, _)| other.since <= idle.since);
         self.idle.insert(behind.map_or(0, |index| index + 1), (idle, transport));
     }
@@ -170,7 +170,7 @@ pub struct Pool<T> {
     lanes: BTreeMap<usize, Lane<T>>,
     granted: BTreeMap<Ticket, (usize, Grant<T>)>,
     served: VecDeque<Ticket>,
-    goodbyes: VecDeque<(Box<Idle>, T)>,
+    goodbyes: VecDeque<(Idle, T)>,
     tickets: u64,
     closed: bool,
 }
@@ -252,7 +252,7 @@ impl<T> Pool<T> {
     }
 
     /// A granted connection is free again. It may have to go all the same: see [`poll_goodbye`](Self::poll_goodbye).
-    pub fn keep(&mut self, now: Instant, idle: Box<Idle>, transport: T) {
+    pub fn keep(&mut self, now: Instant, idle: Idle, transport: T) {
         let target = idle.target;
         let fit = !self.closed
             && idle.connection.is_reusable()
@@ -278,7 +278,7 @@ impl<T> Pool<T> {
 
     /// Takes out what is idle, to be dropped: nobody can say goodbye any more.
     #[must_use]
-    pub fn clear(&mut self) -> Vec<(Box<Idle>, T)> {
+    pub fn clear(&mut self) -> Vec<(Idle, T)> {
         self.lanes.values_mut().flat_map(|lane| lane.idle.drain(..)).collect()
     }
 
@@ -301,7 +301,7 @@ impl<T> Pool<T> {
     }
 
     /// A connection to end with QUIT ([`Delivery::farewell`](crate::Delivery::farewell)); thereafter it is [`release`](Self::release)d.
-    pub fn poll_goodbye(&mut self) -> Option<(Box<Idle>, T)> {
+    pub fn poll_goodbye(&mut self) -> Option<(Idle, T)> {
         self.goodbyes.pop_front()
     }
 

@@ -87,6 +87,8 @@ pub enum Mischief {
     Garbage(&'static [u8]),
     /// Breaks a record after the handshake.
     CorruptAfterHandshake,
+    /// Breaks the record in which it says this.
+    CorruptAt(&'static str),
 }
 
 /// A peer that can speak TLS.
@@ -227,7 +229,9 @@ impl<P: Peer> Peer for Secure<P> {
             Mischief::HangUpInHandshake => self.hung_up = true,
             Mischief::Garbage(octets) => self.out.extend_from_slice(octets),
             Mischief::Silent => {}
-            Mischief::None | Mischief::CorruptAfterHandshake => self.decrypt(now, octets),
+            Mischief::None | Mischief::CorruptAfterHandshake | Mischief::CorruptAt(_) => {
+                self.decrypt(now, octets)
+            }
         }
     }
 
@@ -248,7 +252,12 @@ impl<P: Peer> Peer for Secure<P> {
             }
             let before = self.out.len();
             self.flush();
-            if self.mischief == Mischief::CorruptAfterHandshake && !said.is_empty() {
+            let is_broken = match self.mischief {
+                Mischief::CorruptAfterHandshake => !said.is_empty(),
+                Mischief::CorruptAt(text) => String::from_utf8_lossy(&said).contains(text),
+                _ => false,
+            };
+            if is_broken {
                 let last = self.out.len() - 1;
                 if last > before {
                     self.out[last] ^= 0xff;

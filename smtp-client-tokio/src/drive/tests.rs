@@ -3,11 +3,14 @@
 use std::{
     collections::VecDeque,
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, duplex};
 
 use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, error::Kind};
 
@@ -15,7 +18,7 @@ use super::*;
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
-use common::{Script, config, envelope, has_end_mark, plan, text};
+use common::{HELLO, Script, config, envelope, has_end_mark, plan, text};
 
 /// What happens to one connect, in order; then connects are refused.
 enum Dial {
@@ -30,12 +33,20 @@ struct Fake {
     writes: Arc<Mutex<Vec<Vec<u8>>>>,
     /// Writing fails after so many octets.
     breaks_after: usize,
+    acknowledged: Arc<AtomicUsize>,
 }
 
 impl Fake {
     fn pair(capacity: usize) -> (Self, Script<DuplexStream>) {
         let (ours, theirs) = duplex(capacity);
-        (Self { stream: ours, writes: Arc::default(), breaks_after: usize::MAX }, Script::new(theirs))
+        let (writes, acknowledged) = <_>::default();
+        (Self { stream: ours, writes, breaks_after: usize::MAX, acknowledged }, Script::new(theirs))
+    }
+}
+
+impl Transport for Fake {
+    fn acknowledge(&self) {
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -154,6 +165,36 @@ impl AsyncRead for Halting {
             }
             None => Poll::Ready(self.fails.take().map_or(Ok(()), Err)),
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_is_acknowledged_by_who_has_nothing_to_say_to_it() {
+    for (replies, expected) in
+        [(&["250 ok\r\n250 ok\r\n354 go\r\n"][..], 0), (&["250 ok\r\n", "250 ok\r\n", "354 go\r\n"], 2)]
+    {
+        let (fake, mut server) = Fake::pair(64 * 1024);
+        let acknowledged = Arc::clone(&fake.acknowledged);
+        let net = Net::new([Dial::Stream(fake)]);
+        let script = async {
+            server.say("220 mx\r\n").await;
+            server.turn("EHLO", HELLO).await;
+            for command in ["MAIL", "RCPT", "DATA"] {
+                assert!(server.line().await.starts_with(command));
+            }
+            for reply in replies {
+                server.say(reply).await;
+                // Enough turns for the client to read it.
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            server.content().await;
+            server.finish().await;
+        };
+        let ((report, _), ()) = tokio::join!(send(&net, one(&config()), "x\r\n"), script);
+        assert!(delivered(&report));
+        assert_eq!(acknowledged.load(Ordering::Relaxed), expected, "{replies:?}");
     }
 }
 
@@ -403,7 +444,7 @@ async fn dropping_the_future_anywhere_closes_the_transport_and_completes_nothing
             Net { names: Some(Ok(vec!["192.0.2.1:25".parse().unwrap()])), ..Net::new([Dial::Stream(fake)]) };
         let script = tokio::spawn(async move {
             server.try_say("220 mx.example\r\n").await;
-            for reply in [common::HELLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+            for reply in [HELLO, "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
                 server.line().await;
                 server.try_say(reply).await;
             }
@@ -472,7 +513,7 @@ async fn a_probe_says_what_it_found_and_quits() {
     let plan = one(&config());
     let script = async {
         server.say("220-mx.example ESMTP\r\n220 at your service\r\n").await;
-        server.turn("EHLO client.example\r\n", common::HELLO).await;
+        server.turn("EHLO client.example\r\n", HELLO).await;
         server.turn("QUIT\r\n", "221 bye\r\n").await;
         server.rest().await.len()
     };

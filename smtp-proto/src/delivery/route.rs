@@ -120,6 +120,10 @@ impl Delivery {
 
     pub(super) fn push_attempt(&mut self, phase: Phase, error: Option<Error>) {
         let Some(endpoint) = self.current().map(|target| target.endpoint.clone()) else { return };
+        if self.attempts.is_empty() {
+            // Most have one.
+            self.attempts.reserve_exact(1);
+        }
         self.attempts.push(Attempt {
             target: self.target,
             endpoint,

@@ -29,7 +29,7 @@ impl Delivery {
         now: Instant,
         act: impl FnOnce(&mut Connection) -> Result<(), BodyError>,
     ) -> Result<(), BodyError> {
-        let result = self.connection.as_mut().map_or(Err(BodyError::NotWanted), act);
+        let result = self.connection.as_deref_mut().map_or(Err(BodyError::NotWanted), act);
         self.content_taken |= !matches!(result, Err(BodyError::NotWanted));
         self.given_up |= matches!(result, Err(BodyError::SizeMismatch { .. })); // row 13
         self.pump(now);
@@ -37,7 +37,7 @@ impl Delivery {
     }
 
     pub(super) fn pump(&mut self, now: Instant) {
-        while let Some(event) = self.connection.as_mut().and_then(Connection::poll_event) {
+        while let Some(event) = self.connection.as_mut().and_then(|connection| connection.poll_event()) {
             match event {
                 Event::Ready => self.on_ready(now),
                 Event::Recipient(_, id, reply) => {
@@ -139,7 +139,7 @@ impl Delivery {
             }
             None => false,
         };
-        self.actions.push_back(Action::Keep(Box::new(Idle {
+        self.actions.push_back(Action::Keep(Idle {
             connection,
             target: self.target,
             peer: self.peer.clone(),
@@ -149,7 +149,7 @@ impl Delivery {
             // A message that is unsendable here is no sign of life.
             since: self.quiet.unwrap_or(now),
             messages: self.served.saturating_add(1),
-        })));
+        }));
         self.go_on(now, self.after_transaction(None));
         true
     }

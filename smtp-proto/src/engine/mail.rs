@@ -102,6 +102,8 @@ impl Engine {
         }
         // R152: what the server will say to the chunks of the one before is not known yet, and if it is no, only RSET frees it for another.
         self.reset_due |= self.transactions.back().is_some_and(|before| before.way != Way::Data);
+        // Most have one at a time, which is not small.
+        self.transactions.reserve_exact(1);
         self.transactions.push_back(transaction);
         Ok(id)
     }

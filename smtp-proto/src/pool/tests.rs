@@ -23,9 +23,9 @@ fn ready(now: Instant) -> Connection {
     connection
 }
 
-fn idle(now: Instant, need: &Need) -> Box<Idle> {
-    Box::new(Idle {
-        connection: ready(now),
+fn idle(now: Instant, need: &Need) -> Idle {
+    Idle {
+        connection: Box::new(ready(now)),
         target: need.target,
         peer: None,
         credentials: need.credentials.clone(),
@@ -33,7 +33,7 @@ fn idle(now: Instant, need: &Need) -> Box<Idle> {
         opened: now,
         since: now,
         messages: 1,
-    })
+    }
 }
 
 fn of(user: &str) -> Option<Credentials> {
@@ -274,9 +274,9 @@ struct World {
     pool: Pool<u32>,
     now: Instant,
     asking: Vec<(Ticket, Need)>,
-    having: Vec<(Need, Option<Box<Idle>>)>,
+    having: Vec<(Need, Option<Idle>)>,
     #[allow(clippy::vec_box, reason = "as the pool gives and takes them")]
-    parting: Vec<Box<Idle>>,
+    parting: Vec<Idle>,
     closed: bool,
 }
 
@@ -446,7 +446,7 @@ fn a_connection_says_what_it_is_and_no_secret() {
     let connection = Idle {
         peer: Some(peer.clone()),
         messages: 3,
-        ..*idle(now, &Need { credentials: of("ann"), ..Need::target(4) })
+        ..idle(now, &Need { credentials: of("ann"), ..Need::target(4) })
     };
     assert_eq!((connection.target(), connection.peer(), connection.messages()), (4, Some(&peer), 3));
     let shown = format!("{connection:?}");

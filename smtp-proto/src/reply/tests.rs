@@ -171,6 +171,7 @@ fn display_is_one_line() {
     assert_eq!(reply(250, "").to_string(), "250");
     assert_eq!(reply(250, "2.0.0").to_string(), "250 2.0.0");
     assert_eq!(format!("{:?}", reply(550, "5.1.1 a\n5.1.1 b\x1b")), r"550 5.1.1 a\nb\x1b");
+    assert_eq!(format!("{:?}", EnhancedCode::new(5, 1, 10)), "5.1.10");
 }
 
 #[test]
@@ -187,6 +188,12 @@ fn too_many_recipients_is_temporary() {
     assert_eq!(rewritten("Sorry\n5.2.2 Full"), None);
     assert_eq!(reply(452, "4.5.3 Too many").too_many_recipients(), None);
     assert_eq!(reply(550, "Too many").too_many_recipients(), None);
+    let mut parser = Parser::new();
+    let (_, read) = parser.parse(b"552 Too many\n", &Limits::NORMAL).unwrap();
+    assert!(
+        read.unwrap().too_many_recipients().unwrap().bare_lf(),
+        "R43: how it was written is not forgotten"
+    );
 }
 
 #[test]
@@ -212,6 +219,8 @@ fn no_text_can_inject_a_reply() {
     let expected = b"550-no\\x0d250 yes\r\n550-250 yes\r\n550 250 yes\\x00\\x1b\r\n";
     assert_eq!(wire(&hostile), expected);
     assert!(!hostile.lines().flatten().any(|octet| b"\r\0".contains(octet)), "nor does it hold what could");
+    // R44, wherever the control stands.
+    assert_eq!(wire(&reply(250, "a\x1b[31mb\x07\x08c")), b"250 a\\x1b[31mb\\x07\\x08c\r\n");
 }
 
 proptest! {

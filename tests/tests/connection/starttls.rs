@@ -313,6 +313,21 @@ fn a_broken_record_ends_the_session() {
 }
 
 #[test]
+fn a_record_that_breaks_after_the_hello_is_no_reason_to_go_without() {
+    // M65, M69: TLS did work; whoever breaks it now must not get the rest in plaintext.
+    let kit = Kit::new(TlsMode::StartTls);
+    let peer = kit
+        .peer(&(secured(&[]) + "C: MAIL FROM:<a@x.example>\nS: 250 broken"))
+        .with(Mischief::CorruptAt("broken"));
+    let mut world = World::new(kit.config, peer);
+    world.run(Plan::of([mail(&["b@y"])]));
+    let outcome = world.outcome();
+    assert!(matches!(outcome.error(), Error::Tls(_)), "{:?}", outcome.error());
+    assert!(!outcome.handshake_failed);
+    assert_eq!(outcome.verdicts(0), ["deferred 451 mail"]);
+}
+
+#[test]
 fn a_refused_ehlo_inside_tls_is_no_reason_to_go_without() {
     // M69, D21: QUIT inside TLS; no HELO, no plaintext retry.
     let kit = Kit::new(TlsMode::StartTls);

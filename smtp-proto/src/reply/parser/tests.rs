@@ -310,6 +310,42 @@ fn errors_cannot_forge_log_lines() {
 }
 
 /// Streams that are nearly replies.
+#[test]
+fn a_reply_that_is_all_there_is_read_at_once() {
+    let long = "250-x\r\n".repeat(REMEMBERED + 4) + "250 y\r\n";
+    for input in ["250 ok\r\n", "250 ok\n", "250\r\n", "250\n", "250-a\r\n250 b\r\n", "250-a\n250\n", &long] {
+        let lines = input.lines().count();
+        let exact = Limits { line: 8, lines, octets: input.len() };
+        let (used, read) =
+            whole(format!("{input}250 next\r\n").as_bytes(), &exact).unwrap_or_else(|| panic!("{input:?}"));
+        assert_eq!((used, &read), (input.len(), &reply(input.as_bytes())));
+        assert_eq!(read.bare_lf(), !input.contains('\r'));
+        for less in [
+            Limits { line: input.split_inclusive('\n').map(str::len).max().unwrap() - 1, ..exact },
+            Limits { lines: lines - 1, ..exact },
+            Limits { octets: input.len() - 1, ..exact },
+        ] {
+            assert_eq!(whole(input.as_bytes(), &less), None, "{input:?} {less:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_in_parts_needs_no_more_room_than_the_limit_and_grows_seldom() {
+    for size in [1, 7, 70] {
+        let limits = Limits { line: 1000, lines: 1, octets: 1000 };
+        let mut parser = Parser::new();
+        let mut capacities = std::collections::BTreeSet::new();
+        for part in ("250 ".to_owned() + &"x".repeat(990)).as_bytes().chunks(size) {
+            assert_eq!(parser.parse(part, &limits), Ok((part.len(), None)));
+            capacities.insert(parser.text.capacity());
+        }
+        assert!(capacities.last().is_some_and(|most| *most <= limits.octets), "{size}: {capacities:?}");
+        assert!(capacities.len() < 10, "{size}: {capacities:?}");
+        assert!(format!("{parser:?}").contains("octets: 994"), "what it shows: {parser:?}");
+    }
+}
+
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => Just(&b"250-"[..]), 4 => Just(&b"250 "[..]), 3 => Just(&b"\r\n"[..]), 2 => Just(&b"a\r\n"[..]),
