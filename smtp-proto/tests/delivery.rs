@@ -13,7 +13,7 @@ use std::{
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use smtp_proto::{
     Action, Config, Delivery, Disposition, Endpoint, Envelope, Failover, Peer, Plan, Recipient, Report,
-    ResolveError, Sender, address::ForwardPath, body::Scanner, config::Protocol, error::Kind,
+    ResolveError, Sender, address::ForwardPath, body::Scanner, config::Protocol, error::Kind, pool::Idle,
 };
 
 /// Where a target fails, or that it does not.
@@ -335,8 +335,10 @@ fn run(world: &World) -> Seen {
     let (mut open, mut closed_told, mut taken, mut rewinds, mut begun) = (false, false, 0, 0, 0);
     let mut pending: Option<usize> = None;
     for _ in 0..100_000 {
-        while let Some(action) = delivery.poll_action() {
-            match action {
+        // Early, which is harmless whatever is going on.
+        delivery.handle_timeout(now);
+        while delivery.has_action() {
+            match delivery.poll_action().expect("it said so") {
                 Action::Acquire(_) | Action::Keep(_) => panic!("the plan keeps nothing"),
                 Action::Resolve { .. } => panic!("addresses need no lookup"),
                 Action::Connect(peer) => {
@@ -355,10 +357,14 @@ fn run(world: &World) -> Seen {
                 Action::Answer(..) => {}
                 Action::Finish(report) => {
                     assert_eq!(delivery.poll_timeout(), None, "a finished delivery waits for nothing");
+                    delivery.handle_timeout(now);
+                    delivery.cancel(now);
+                    assert!(!delivery.has_action(), "nor has it anything more to do");
                     return Seen { report, sessions, rewinds, contents_begun: begun, elapsed: now - start };
                 }
             }
         }
+        assert!(delivery.poll_action().is_none(), "it said that there was none");
         if let Some(target) = pending {
             match world.faults[target] {
                 Fault::ConnectRefused => {
@@ -659,6 +665,8 @@ fn names_are_looked_up_and_all_their_addresses_tried() {
     assert!(
         matches!(delivery.poll_action(), Some(Action::Resolve { host, port: 25 }) if host == "mx.example")
     );
+    delivery.handle_timeout(now);
+    assert!(!delivery.has_action(), "there is time left");
     let addresses = vec!["192.0.2.1:25".parse().unwrap(), "[2001:db8::1]:25".parse().unwrap()];
     delivery.handle_resolved(now, Ok(addresses.clone()));
     for address in addresses {
@@ -718,6 +726,103 @@ fn a_probe_stops_before_mail() {
     let found = report.found.unwrap();
     assert_eq!(found.greeting.unwrap().text(), "mx at your service");
     assert_eq!(found.capabilities.get("SIZE"), Some("1000"));
+}
+
+#[test]
+fn a_probe_opens_a_connection_of_its_own_and_asks_no_other_target() {
+    let now = Instant::now();
+    let config = Config::new("client.example".parse().unwrap());
+    let endpoints = ["tcp://10.0.0.1:25", "tcp://10.0.0.2:25"].map(|text| text.parse::<Endpoint>().unwrap());
+    let plan = Arc::new(Plan::new(endpoints, &config).unwrap());
+    assert!(plan.reuse.is_some(), "a message would ask for one that was kept");
+    let mut probe = Delivery::probe(now, plan, 0);
+    assert!(matches!(probe.poll_action(), Some(Action::Connect(ref peer)) if target_of(peer) == 0));
+    probe.handle_connected(now, Err(io::ErrorKind::ConnectionRefused.into()));
+    assert!(matches!(probe.poll_action(), Some(Action::Finish(report)) if report.attempts.len() == 1));
+}
+
+#[test]
+fn a_write_that_fails_is_not_waited_for() {
+    let began = Instant::now();
+    let config = Config::new("client.example".parse().unwrap());
+    let endpoint = "tcp://10.0.0.1:25".parse::<Endpoint>().unwrap();
+    let plan = Plan::new([endpoint], &config).unwrap().with_reuse(None);
+    let mut delivery = Delivery::new(began, Arc::new(plan), envelope(1));
+    assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
+    delivery.handle_connected(began, Ok(()));
+    delivery.handle_input(began, b"220 mx\r\n");
+    assert!(!delivery.transmit().is_empty());
+    delivery.handle_write_failed(began, io::ErrorKind::BrokenPipe.into());
+    let mut now = began;
+    let report = loop {
+        match delivery.poll_action() {
+            Some(Action::Finish(report)) => break report,
+            Some(_) => {}
+            None => {
+                now = delivery.poll_timeout().expect("a deadline");
+                delivery.handle_timeout(now);
+            }
+        }
+    };
+    assert_eq!(report.attempts[0].kind(), Some(Kind::Network));
+    assert!(now - began <= Duration::from_secs(5), "only for a reply that was on its way: {:?}", now - began);
+}
+
+/// Answers whatever a delivery asks over a connection that stays open; what it wrote, and the connection if it keeps it.
+fn converse(delivery: &mut Delivery, now: Instant, replies: &[&str]) -> (String, Option<Idle>) {
+    let (mut wrote, mut kept, mut replies) = (String::new(), None, replies.iter());
+    loop {
+        while let Some(action) = delivery.poll_action() {
+            match action {
+                Action::Acquire(_) => delivery.handle_acquired(now, None),
+                Action::Connect(_) => delivery.handle_connected(now, Ok(())),
+                Action::Keep(idle) => kept = Some(idle),
+                _ => {}
+            }
+        }
+        if delivery.body_credit() > 0 {
+            delivery.write_body(now, MESSAGE).unwrap();
+            delivery.finish_body(now).unwrap();
+        }
+        let octets = String::from_utf8(delivery.transmit().to_vec()).unwrap();
+        delivery.handle_transmitted(now, octets.len());
+        wrote += &octets;
+        let Some(reply) = replies.next() else { return (wrote, kept) };
+        delivery.handle_input(now, reply.as_bytes());
+    }
+}
+
+#[test]
+fn a_message_that_never_left_is_no_sign_of_life() {
+    // D28, R153: over a connection that has said nothing for more than a second, no message leaves whole.
+    for (unsendable, whole) in [(false, true), (true, false)] {
+        let mut now = Instant::now();
+        let config = Config::new("client.example".parse().unwrap());
+        let endpoint = "tcp://10.0.0.1:25".parse::<Endpoint>().unwrap();
+        let plan = Arc::new(Plan::new([endpoint], &config).unwrap());
+        let mut first = Delivery::new(now, Arc::clone(&plan), known(envelope(1)));
+        let hello = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
+        let answers = "250 ok\r\n250 ok\r\n250 ok\r\n";
+        let (wrote, kept) = converse(&mut first, now, &["220 mx\r\n", hello, answers]);
+        assert!(wrote.contains("BDAT") && kept.is_some(), "{wrote}");
+
+        now += Duration::from_millis(700);
+        let mut second = known(envelope(1));
+        second.sender.require_tls = unsendable;
+        let mut second = Delivery::new(now, Arc::clone(&plan), second);
+        assert!(matches!(second.poll_action(), Some(Action::Acquire(_))));
+        second.handle_acquired(now, kept);
+        let replies: &[&str] = if unsendable { &[] } else { &[answers] };
+        let (wrote, kept) = converse(&mut second, now, replies);
+        assert_eq!(wrote.is_empty(), unsendable, "{wrote}");
+
+        now += Duration::from_millis(700);
+        let mut third = Delivery::new(now, plan, known(envelope(1)));
+        assert!(matches!(third.poll_action(), Some(Action::Acquire(_))) && kept.is_some());
+        third.handle_acquired(now, kept);
+        let (wrote, _) = converse(&mut third, now, &[]);
+        assert_eq!(wrote.contains("BDAT"), whole, "{unsendable}: {wrote}");
+    }
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn who_gives_up_does_not_wait_until_the_last_words_are_out() {
     let now = Instant::now();
     let mut config = config();
     config.protocol = Protocol::Lmtp;
-    for gives_up in [true, false] {
+    for way in ["cancelled", "written", "late"] {
         let mut delivery = Delivery::new(now, plan(&["tcp://127.0.0.1:24"], &config), envelope(1));
         while let Some(action) = delivery.poll_action() {
             if let Action::Connect(_) = action {
@@ -180,11 +180,13 @@ fn who_gives_up_does_not_wait_until_the_last_words_are_out() {
         while let Some(action) = delivery.poll_action() {
             assert!(matches!(action, Action::Answer(..)), "{action:?}");
         }
-        assert!(delivery.poll_timeout().is_some_and(|until| until > now));
-        if gives_up {
-            delivery.cancel(now);
-        } else {
-            delivery.handle_transmitted(now, 3);
+        let until = delivery.poll_timeout().expect("a deadline");
+        delivery.handle_timeout(now);
+        assert!(until > now && !delivery.has_action(), "it is not over yet");
+        match way {
+            "cancelled" => delivery.cancel(now),
+            "written" => delivery.handle_transmitted(now, 3),
+            _ => delivery.handle_timeout(until),
         }
         assert!(matches!(delivery.poll_action(), Some(Action::Disconnect)));
         let Some(Action::Finish(report)) = delivery.poll_action() else { panic!("it is over") };

@@ -542,7 +542,7 @@ fn a_connection_that_died_while_it_was_kept_is_replaced_once_and_silently() {
 #[test]
 fn a_message_leaves_whole_only_over_a_connection_that_lived_a_moment_ago() {
     // D28, R153: with CHUNKING, what nobody answers would be uncertain; after a pause, a sign of life is awaited first.
-    for (pause, connects, outcome) in [(0, 1, "uncertain"), (2, 2, "delivered")] {
+    for (pause, connects, outcome) in [(0, 1, "uncertain"), (1, 1, "uncertain"), (2, 2, "delivered")] {
         let mut setting = two(vec![Death::Mute(1)]);
         setting.messages[1].known = true;
         setting.messages[1].pause = pause;
