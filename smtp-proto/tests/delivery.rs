@@ -669,11 +669,25 @@ fn names_are_looked_up_and_all_their_addresses_tried() {
     assert!(!delivery.has_action(), "there is time left");
     let addresses = vec!["192.0.2.1:25".parse().unwrap(), "[2001:db8::1]:25".parse().unwrap()];
     delivery.handle_resolved(now, Ok(addresses.clone()));
-    for address in addresses {
-        assert!(matches!(delivery.poll_action(), Some(Action::Connect(Peer::Tcp(peer))) if peer == address));
+    for address in &addresses {
+        assert!(matches!(delivery.poll_action(), Some(Action::Connect(Peer::Tcp(peer))) if peer == *address));
         delivery.handle_connected(now, Err(io::ErrorKind::ConnectionRefused.into()));
     }
     assert!(matches!(delivery.poll_action(), Some(Action::Finish(report)) if report.attempts.len() == 2));
+
+    // One that answers nothing costs its share of the time; when all of that has passed, nobody else is asked.
+    for late in [false, true] {
+        let mut delivery = Delivery::new(now, Arc::clone(&plan), envelope(1));
+        let _ = delivery.poll_action();
+        delivery.handle_resolved(now, Ok(addresses.clone()));
+        assert!(matches!(delivery.poll_action(), Some(Action::Connect(_))));
+        let until = if late { now + config.timeouts.connect } else { delivery.poll_timeout().unwrap() };
+        delivery.handle_timeout(until);
+        assert!(matches!(delivery.poll_action(), Some(Action::Disconnect)));
+        let asks_the_next =
+            matches!(delivery.poll_action(), Some(Action::Connect(Peer::Tcp(peer))) if peer == addresses[1]);
+        assert_eq!(asks_the_next, !late);
+    }
 
     for (not_found, code) in [(true, 550), (false, 450)] {
         let mut delivery = Delivery::new(now, Arc::clone(&plan), envelope(1));
