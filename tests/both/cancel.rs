@@ -155,9 +155,13 @@ struct Run {
 
 /// The messages of the transcript, dropped after so many polls, and then another one.
 async fn cut(time: &Time, transcript: &Transcript, polls: usize, complaints: &mut Vec<String>) -> Run {
+    cut_in(Case::new(time, transcript), time, polls, complaints).await
+}
+
+async fn cut_in(case: Case<'_>, time: &Time, polls: usize, complaints: &mut Vec<String>) -> Run {
+    let transcript = case.transcript;
     let at = format!("{}, dropped after {polls} polls", transcript.path.display());
     let mut complain = |what: String| complaints.push(format!("{at}: {what}"));
-    let case = Case::new(time, transcript);
     let left = case.first(time, polls).await.err();
     let sent = |lines: Vec<Standing>| lines.into_iter().map(|line| line.sent).collect::<Vec<_>>();
     let before = sent(case.far.lines());
@@ -242,4 +246,29 @@ fn a_send_dropped_at_any_poll_leaves_nothing_behind() {
     assert!(complaints.is_empty(), "{} complaints, the first of them: {some:#?}", complaints.len());
     // Those that authenticate in vain, and by SCRAM, which the healthy server does not speak.
     assert!(undelivered.len() * 12 <= list.len());
+}
+
+#[test]
+fn a_transport_that_outlives_its_send_would_be_noticed() {
+    // Law 8: what would become of the next message if a half-used connection were given back.
+    let list = Transcript::all("pipelining").unwrap_or_else(|amiss| panic!("{amiss:#?}"));
+    let (mut complaints, mut cuts, mut other) = (Vec::new(), 0, 0);
+    for transcript in list.iter().filter(|transcript| in_clear(transcript)).take(5) {
+        let fresh = run(async |time| cut(&time, transcript, 0, &mut complaints).await).second;
+        for polls in 1.. {
+            let run = run(async |time| {
+                let case = Case::new(&time, transcript);
+                case.far.recycle();
+                cut_in(case, &time, polls, &mut complaints).await
+            });
+            if run.left != Some(Left::Cut) {
+                break;
+            }
+            cuts += 1;
+            other += usize::from(run.second != fresh);
+        }
+    }
+    let open = complaints.iter().filter(|complaint| complaint.contains("is still open")).count();
+    assert!(cuts > 20 && open > cuts * 3 / 4, "{open} of {cuts}: {complaints:#?}");
+    assert!(other > cuts * 3 / 4, "the next message fares otherwise: {other} of {cuts}");
 }

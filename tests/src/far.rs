@@ -53,6 +53,8 @@ struct State {
     most: usize,
     /// New lines are frozen, too.
     frozen: bool,
+    /// Lines that the client dropped, for its next connects; `None`: what it drops is closed.
+    spare: Option<Vec<usize>>,
     /// Octets that a line takes at a time, from the client and from the server.
     pieces: (usize, usize),
     /// The client did something since this was asked last,
@@ -166,6 +168,7 @@ impl Far {
             turn: 0,
             most: 0,
             frozen: false,
+            spare: None,
             pieces: (up, down),
             stirred: false,
             watcher: None,
@@ -209,6 +212,10 @@ impl Far {
     #[must_use]
     pub fn dial(&self, address: Address) -> Option<io::Result<Near>> {
         let mut state = self.lock();
+        if let Some(line) = state.spare.as_mut().and_then(Vec::pop) {
+            state.dialled.push(address);
+            return Some(Ok(Near { far: self.clone(), line }));
+        }
         let index = state.dialled.len();
         let answer = (state.answer)(index, &address);
         state.dialled.push(address);
@@ -236,6 +243,12 @@ impl Far {
                 Some(Ok(Near { far: self.clone(), line: state.lines.len() - 1 }))
             }
         }
+    }
+
+    /// From now on a line that the client drops stays open, and is what it gets when it connects: as if it gave a connection back at the
+    /// wrong moment. For tests of tests.
+    pub fn recycle(&self) {
+        self.lock().spare = Some(Vec::new());
     }
 
     /// To whom connections were asked for, in order.
@@ -381,7 +394,16 @@ impl Near {
 
 impl Drop for Near {
     fn drop(&mut self) {
-        self.with(|line, _| line.gone = true);
+        let mut state = self.far.lock();
+        match &mut state.spare {
+            Some(spare) => spare.push(self.line),
+            None => {
+                if let Some(line) = state.lines.get_mut(self.line) {
+                    line.gone = true;
+                }
+            }
+        }
+        drop(state);
         self.stir();
     }
 }
