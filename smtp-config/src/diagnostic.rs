@@ -115,6 +115,19 @@ impl Span {
         self.source.text.get(self.range.clone()).unwrap_or_default()
     }
 
+    /// As messages quote it, and whether that is all of it: of a long one, how it begins.
+    fn quoted(&self) -> [(String, bool); 4] {
+        let head = beginning(self.text(), 2 * MAX_RESEMBLING);
+        let written = head.trim_matches('"').replace("\\\"", "\"");
+        let debug = |word: &str| {
+            let begins = beginning(word, MAX_RESEMBLING);
+            let is_whole = begins.len() == word.len();
+            let form = format!("{begins:?}");
+            (if is_whole { form } else { form.trim_end_matches('"').to_owned() }, is_whole)
+        };
+        [(quote(head), true), debug(head), (quote(&written), true), debug(&written)]
+    }
+
     /// Whether it may hold a user or a password: what `auth` is told.
     pub(crate) fn is_private(&self) -> bool {
         self.source.is_private(&self.range)
@@ -216,16 +229,14 @@ impl Diagnostic {
     /// Without the words it quotes from a place that is private: by quotes that are wrong, what `auth` is told may be taken for anything.
     fn concealed(mut self) -> Self {
         let places = self.span.iter().chain(self.related.iter().map(|(span, _)| span));
-        let forms: Vec<String> = places
-            .filter(|span| span.is_private())
-            .flat_map(|span| [span.text().to_owned(), span.text().trim_matches('"').replace("\\\"", "\"")])
-            .flat_map(|word| [quote(&word), format!("{word:?}")])
-            .collect();
+        let forms: Vec<_> = places.filter(|span| span.is_private()).flat_map(Span::quoted).collect();
         let texts = [&mut self.message].into_iter().chain(&mut self.label).chain(&mut self.help);
         for text in texts.chain(self.related.iter_mut().map(|(_, why)| why)) {
-            for form in &forms {
-                if text.contains(form.as_str()) {
-                    *text = text.replace(form.as_str(), "this");
+            for (form, is_whole) in &forms {
+                if *is_whole && text.contains(form) {
+                    *text = text.replace(form, "this");
+                } else if let Some(at) = text.find(form) {
+                    text.replace_range(at.., "this…");
                 }
             }
         }
@@ -405,6 +416,11 @@ pub fn quote(word: &str) -> String {
         Some((at, _)) => format!("`{}…`", word.get(..at).unwrap_or_default()),
         None => format!("`{word}`"),
     }
+}
+
+/// So many characters, if there are that many.
+fn beginning(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
 /// The candidate that `word` was probably meant to be: at most a third of its characters differ, letter case and two

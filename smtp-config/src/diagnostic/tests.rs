@@ -190,4 +190,13 @@ fn a_message_quotes_no_word_that_is_private() {
     all.push(Diagnostic::error("wrong").related(&span, "`hunter2{` is why"));
     assert!(!all.render(false).contains("hunter2"), "{all}");
     assert!(all.render(false).contains("error: this is wrong"), "{all}");
+    // A long one may be quoted whole, or cut, and is not copied for that.
+    let long = "hunter2".repeat(100_000);
+    let lengthy = Arc::new(Source::new("mail.conf", format!("auth plain ann \"{long}\"\n")));
+    let span = Span::new(&lengthy, 15..17 + long.len());
+    let mut all = Diagnostics::new();
+    for _ in 0..100 {
+        all.push(Diagnostic::error(format!("{long:?} is wrong")).at(&span).help(quote(&long)));
+    }
+    assert!(!all.render(false).contains("hunter2"), "{}", &all.to_string()[..500]);
 }
