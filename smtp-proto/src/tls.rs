@@ -67,8 +67,7 @@ impl Tls {
     /// Plaintext that came before a broken record is delivered together with the error.
     pub(crate) fn read(&mut self, mut wire: &[u8], plain: &mut Vec<u8>) -> Result<(), TlsError> {
         while !wire.is_empty() {
-            let before = wire.len();
-            // Reading from a slice cannot fail; a full deframer buffer takes nothing until it is processed below.
+            // Reading from a slice cannot fail; what is taken is processed at once, so there is room for a record.
             let taken = self.session.read_tls(&mut wire);
             let state = self.session.process_new_packets().map_err(TlsError::Failed)?;
             let ready = state.plaintext_bytes_to_read();
@@ -81,7 +80,7 @@ impl Tls {
                 self.ended = true;
                 return Ok(());
             }
-            if taken.is_err() || (wire.len() == before && ready == 0) {
+            if !matches!(taken, Ok(1..)) {
                 return Err(TlsError::Failed(rustls::Error::General("record too large to buffer".into())));
             }
         }
@@ -115,11 +114,7 @@ impl Tls {
     }
 
     fn flush(&mut self, wire: &mut Vec<u8>) {
-        while self.session.wants_write() {
-            if self.session.write_tls(wire).unwrap_or(0) == 0 {
-                break;
-            }
-        }
+        while self.session.wants_write() && matches!(self.session.write_tls(wire), Ok(1..)) {}
     }
 
     pub(crate) fn facts(&self) -> TlsFacts {
