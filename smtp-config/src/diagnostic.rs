@@ -229,14 +229,16 @@ impl Diagnostic {
     /// Without the words it quotes from a place that is private: by quotes that are wrong, what `auth` is told may be taken for anything.
     fn concealed(mut self) -> Self {
         let places = self.span.iter().chain(self.related.iter().map(|(span, _)| span));
-        let forms: Vec<_> = places.filter(|span| span.is_private()).flat_map(Span::quoted).collect();
+        let mut forms: Vec<_> = places.filter(|span| span.is_private()).flat_map(Span::quoted).collect();
+        // A brace or nothing at all tells nothing, and a help may mean another one.
+        forms.retain(|(form, _)| form.contains(char::is_alphanumeric));
         let texts = [&mut self.message].into_iter().chain(&mut self.label).chain(&mut self.help);
         for text in texts.chain(self.related.iter_mut().map(|(_, why)| why)) {
             for (form, is_whole) in &forms {
                 if *is_whole && text.contains(form) {
-                    *text = text.replace(form, "this");
+                    *text = text.replace(form, "***");
                 } else if let Some(at) = text.find(form) {
-                    text.replace_range(at.., "this…");
+                    text.replace_range(at.., "***…");
                 }
             }
         }

@@ -21,6 +21,9 @@ pub(super) const MECHANISMS: [&str; 10] = [
     "auto",
 ];
 
+/// What stands in the place of a blank behind a name where somebody writes another language.
+const GLUE: [char; 3] = ['=', ':', ','];
+
 /// Octets that may be read once more for each octet of a text, where one `auth` stands in what follows another.
 const AFRESH: usize = 8;
 
@@ -87,16 +90,18 @@ fn told(text: &str, args: &[Range<usize>]) -> Option<Range<usize>> {
     Some(first.start..args.last()?.end)
 }
 
-/// What follows any `auth` at all, with quotes read as if the text started there, and at least to the end of its line: a quote that is
-/// missing before it turns everything inside out.
+/// What follows any `auth` at all: to the end of its line, whatever braces, quotes and `#` make of that, and on to the end of the
+/// directive, with quotes read as if the text started there, for one that is missing before it turns everything inside out.
 fn told_afresh(text: &str) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut left = AFRESH * text.len();
-    for (at, auth) in text.match_indices("auth") {
+    let mut line_end = 0;
+    for (at, auth) in text.to_ascii_lowercase().match_indices("auth") {
         let before = text.get(..at).and_then(|before| before.chars().next_back());
         let behind = text.get(at + auth.len()..).unwrap_or_default();
         let is_name = before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'));
-        if is_name || !behind.trim_start_matches('"').starts_with(char::is_whitespace) {
+        let ends = |c: char| c.is_whitespace() || GLUE.contains(&c);
+        if is_name || !behind.trim_start_matches('"').starts_with(ends) {
             continue;
         }
         let mut scanner = Scanner { text, at };
@@ -107,12 +112,24 @@ fn told_afresh(text: &str) -> Vec<Range<usize>> {
             break;
         };
         left = after;
-        let line_end = text.len() - behind.len() + behind.find('\n').unwrap_or(behind.len());
-        out.extend(
-            words.get(1..).and_then(|args| told(text, args)).map(|told| told.start..told.end.max(line_end)),
-        );
+        out.extend(words.get(1..).and_then(|args| told(text, args)));
+        if line_end <= at {
+            line_end = text.len() - behind.len() + behind.find('\n').unwrap_or(behind.len());
+        }
+        let line = text.get(at + auth.len()..line_end).unwrap_or_default();
+        out.extend(told_in_line(line).map(|told| line_end - told.len()..line_end));
     }
     out
+}
+
+/// As [`told`], of all that is behind `auth` on its line.
+fn told_in_line(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(|c: char| c == '"' || c.is_whitespace() || GLUE.contains(&c));
+    let kind = line.split_whitespace().next()?;
+    let rest = line.get(kind.len()..)?.trim_start();
+    let is_kind = did_you_mean(kind.trim_matches('"'), MECHANISMS).is_some()
+        || rest.split_whitespace().nth(1).is_some();
+    Some(if is_kind { rest } else { line })
 }
 
 /// `$(name) = VALUE...`: the name, and where the values are.

@@ -148,13 +148,15 @@ fn excerpt(span: &Span) -> Excerpt {
 
 /// Where passwords stand in a line that has them as URLs do, `tcp://USER:PASSWORD@HOST`. It is an error (D18), and shown as one.
 fn passwords_of_urls(line: &str) -> Vec<std::ops::Range<usize>> {
-    let behind_scheme = line.match_indices("://").map(|(at, found)| at + found.len());
-    behind_scheme
-        .filter_map(|start| {
-            let word = line.get(start..)?.split(char::is_whitespace).next()?;
-            let (user, _) = word.split_once(':')?;
-            let end = start + word.rfind('@')?;
-            (start + user.len() < end).then_some(start + user.len() + 1..end)
+    let mut next = 0;
+    line.split_inclusive(char::is_whitespace)
+        .filter_map(|word| {
+            let start = next;
+            next += word.len();
+            let user = word.find("://")? + 3;
+            let password = user + word.get(user..)?.find(':')? + 1;
+            let end = word.rfind('@')?;
+            (password <= end).then_some(start + password..start + end)
         })
         .collect()
 }

@@ -89,6 +89,8 @@ fn lines() -> impl Strategy<Value = String> {
             "auth plain ann hunter2", "auth login ann {env:S}", "auth ann hunter2", "auth hunter2", "auth plain ann hunter2 {", "auth off hunter2",
             "auth plain ann \\\nhunter2", "auth plain ann \\\nhunter#2", "auth plain ann \"x\nhunter2\"y",
             "$(m) \\\nauth plain ann \"x\nhunter2\"y", "$(m) auth plain ann hunter2", "auth plain $(m) \\\n\\\nhunter2", "\\\nauth plain ann hunter2",
+            "auth plain #hunter2", "auth #hunter2", "auth plain { ann hunter2 }", "auth { plain ann hunter2 }", "auth } plain ann hunter2",
+            "auth=hunter2", "auth:plain:ann:hunter2", "AUTH plain ann hunter2",
             "auth \"plain\" ann \"hunter2", "\"x\ny\"auth plain ann hunter2", "auth plain ann \"\\\"hunter2\" {",
             "auth plain ann \"x\nhunter2 y\"", "auth plain ann \"x\nhunter2{ {\"", "auth plain ann \"x\nimport hunter2 {\"", "auth plain ann \"x\ndeliver_to hunter2\"",
             "auth plain ann \"x\n(hunter2) {\"", "auth plain ann \"x\ntargets hunter2\"",

@@ -309,7 +309,6 @@ fn errors_cannot_forge_log_lines() {
     }
 }
 
-/// Streams that are nearly replies.
 #[test]
 fn a_reply_that_is_all_there_is_read_at_once() {
     let long = "250-x\r\n".repeat(REMEMBERED + 4) + "250 y\r\n";
@@ -346,6 +345,7 @@ fn a_reply_in_parts_needs_no_more_room_than_the_limit_and_grows_seldom() {
     }
 }
 
+/// Streams that are nearly replies.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => Just(&b"250-"[..]), 4 => Just(&b"250 "[..]), 3 => Just(&b"\r\n"[..]), 2 => Just(&b"a\r\n"[..]),
