@@ -461,7 +461,7 @@ impl Connection {
         }
     }
 
-    /// Lets go of every buffer: nothing may come for a while.
+    /// Lets go of what is allocated, but for what the envelope of a small message needs: nothing may come for a while.
     pub(crate) fn rest(&mut self) {
         self.wire.shrink_to(RESTING_BUFFER);
         self.marks.shrink_to(4);
