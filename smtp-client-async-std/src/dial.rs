@@ -1,14 +1,14 @@
 //! Names to addresses, addresses to sockets.
 
 use std::{
-    io,
+    io::{self, Read as _},
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use async_io::Async;
-use futures_io::{AsyncRead, AsyncWrite};
+use futures_io::AsyncWrite;
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::Path};
 
@@ -26,11 +26,12 @@ pub(crate) trait Network: Send + Sync + 'static {
 }
 
 /// A connected socket, or a test's.
-pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether a read is worth it when the last one found all there was; pending where nothing is known to have come since.
-    fn poll_more(&self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
+pub(crate) trait Transport: AsyncWrite + Unpin + Send + 'static {
+    /// Reads what is there by now; where nothing is, that is `WouldBlock`, and nobody is woken for it.
+    fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// Ready when something may have come since this was last pending.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Tells the peer at once what has been read.
     ///
@@ -90,7 +91,7 @@ async fn connect_unix(path: &Path) -> io::Result<Async<UnixStream>> {
     }
 }
 
-/// A connected socket. Not async-std's own, which cannot say that there is nothing to read without having tried.
+/// A connected socket. Not async-std's own, which cannot be read without having the reactor look at it as well.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(Async<TcpStream>),
@@ -99,11 +100,19 @@ pub(crate) enum Socket {
 }
 
 impl Transport for Socket {
-    fn poll_more(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.poll_readable(cx).map(drop),
+            Self::Tcp(socket) => socket.get_ref().read(buf),
             #[cfg(unix)]
-            Self::Unix(socket) => socket.poll_readable(cx).map(drop),
+            Self::Unix(socket) => socket.get_ref().read(buf),
+        }
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(socket) => Async::poll_readable(socket, cx).map(drop),
+            #[cfg(unix)]
+            Self::Unix(socket) => Async::poll_readable(socket, cx).map(drop),
         }
     }
 
@@ -112,18 +121,6 @@ impl Transport for Socket {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Self::Tcp(socket) = self {
             let _ = socket2::SockRef::from(socket).set_tcp_quickack(true);
-        }
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        // First, what woke us is taken note of; a read that finds nothing would stumble over it and try again.
-        let _ = self.poll_more(cx);
-        match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
-            #[cfg(unix)]
-            Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
         }
     }
 }

@@ -41,11 +41,15 @@ struct Wire<T> {
     emptied: bool,
     /// Something was read, and nothing has been written since.
     unanswered: bool,
+    /// Nothing was read since others had a turn.
+    patient: bool,
+    /// We are woken when there is something to read.
+    registered: bool,
 }
 
 impl<T: Transport> Wire<T> {
     const fn new(transport: Option<T>) -> Self {
-        Self { transport, ended: false, emptied: false, unanswered: false }
+        Self { transport, ended: false, emptied: false, unanswered: false, patient: false, registered: false }
     }
 
     fn take(&mut self) -> Option<T> {
@@ -55,17 +59,25 @@ impl<T: Transport> Wire<T> {
     /// Reads once; whether anything came of it.
     fn poll_read(&mut self, cx: &mut Context<'_>, clock: &impl Clock, delivery: &mut Delivery) -> bool {
         let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return false };
-        if std::mem::take(&mut self.emptied) && transport.poll_more(cx).is_pending() {
+        if self.registered {
+            // What woke us is taken note of; the next wait would stumble over it.
+            self.registered = transport.poll_readable(cx).is_pending();
+        }
+        if std::mem::take(&mut self.emptied) {
             return false;
         }
         let mut space = [0; READ];
-        let read = match Pin::new(transport).poll_read(cx, &mut space) {
-            Poll::Pending => {
-                self.emptied = true;
-                return false;
+        let read = loop {
+            match transport.read_now(&mut space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.emptied = true;
+                    return false;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.map(|read| space.get(..read).unwrap_or_default()),
             }
-            Poll::Ready(read) => read.map(|read| space.get(..read).unwrap_or_default()),
         };
+        self.patient = false;
         match read {
             Ok([]) => {
                 self.ended = true;
@@ -103,14 +115,22 @@ impl<T: Transport> Wire<T> {
         true
     }
 
-    /// Nothing is left to do but to wait.
-    fn wait(&mut self) {
+    /// Nothing is left to do but to wait; ready where there may be something to read after all.
+    ///
+    /// Others have a turn first: much of what a wait costs is the reactor's, and often the reply is there after that.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.emptied = false;
-        if std::mem::take(&mut self.unanswered)
-            && let Some(transport) = &self.transport
-        {
+        let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return Poll::Pending };
+        if std::mem::take(&mut self.unanswered) {
             transport.acknowledge();
         }
+        if !std::mem::replace(&mut self.patient, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let readable = transport.poll_readable(cx);
+        self.registered = readable.is_pending();
+        readable
     }
 }
 
@@ -275,14 +295,13 @@ impl<N: Network + Clock> Drive<'_, N> {
         while self.wire.poll_write(cx, self.network, &mut self.delivery) {
             wrote = true;
         }
-        // Where all was written and nothing was to be read, all there is to do now is wait: reading has registered for that already.
+        // Where all was written and nothing was to be read, all there is to do now is wait.
         progress |= wrote && (self.delivery.has_action() || self.delivery.body_credit() > 0);
         progress |= self.poll_deadline(cx, progress);
         if progress {
             return Poll::Ready(());
         }
-        self.wire.wait();
-        Poll::Pending
+        self.wire.poll_wait(cx)
     }
 
     fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -33,12 +33,6 @@ mod both;
 
 struct Socket(Near);
 
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_read(cx, space)
-    }
-}
-
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         self.0.poll_write(cx, octets)
@@ -53,7 +47,18 @@ impl AsyncWrite for Socket {
     }
 }
 
-impl Transport for Socket {}
+impl Transport for Socket {
+    fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.poll_read(&Context::from_waker(Waker::noop()), buf) {
+            Poll::Ready(read) => read,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_readable(cx)
+    }
+}
 
 struct Reader(Trickle);
 

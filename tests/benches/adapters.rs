@@ -10,7 +10,7 @@
 //! own, with as many tasks that queue for as many sockets: that is measured as well, and what is above it is the adapter's.
 
 use std::{
-    env, fs,
+    env,
     net::{SocketAddr, ToSocketAddrs as _},
     sync::{
         Arc,
@@ -202,10 +202,8 @@ fn took(messages: usize, work: impl FnOnce()) -> Took {
     }
 }
 
-/// Of this process and all its threads, by proc_pid_stat(5): user and system, in ticks of 10 ms.
+/// Of this process and all its threads.
 fn processor_time() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name in brackets").split_whitespace().collect();
-    let ticks = |index: usize| fields[index].parse::<u32>().expect("a number");
-    Duration::from_millis(10) * (ticks(11) + ticks(12))
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("it counts from 0")
 }

@@ -361,6 +361,17 @@ impl Near {
         read
     }
 
+    /// Ready when a read would find something.
+    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.with(|line, _| {
+            if line.down.is_empty() && line.ended.is_none() {
+                line.waiting.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+    }
+
     /// Writes a piece.
     ///
     /// # Errors

@@ -155,6 +155,21 @@ pub(crate) fn duplex(capacity: usize) -> (Duplex, Duplex) {
     (Duplex { input: Arc::clone(&down), output: Arc::clone(&up) }, Duplex { input: up, output: down })
 }
 
+impl Duplex {
+    /// Reads what is there by now.
+    pub(crate) fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match Pin::new(self).poll_read(&mut Context::from_waker(Waker::noop()), buf) {
+            Poll::Ready(read) => read,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    pub(crate) fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut pipe = self.input.lock().unwrap();
+        if pipe.octets.is_empty() && !pipe.closed { pipe.wait(cx) } else { Poll::Ready(()) }
+    }
+}
+
 impl AsyncRead for Duplex {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut pipe = self.input.lock().unwrap();

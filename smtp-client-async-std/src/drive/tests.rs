@@ -41,19 +41,16 @@ struct Fake {
     /// Writing fails after so many octets.
     breaks_after: usize,
     acknowledged: Arc<AtomicUsize>,
+    /// How often somebody asked to be woken for more.
+    waits: Arc<AtomicUsize>,
 }
 
 impl Fake {
     fn pair(capacity: usize) -> (Self, Script<Duplex>) {
         let (ours, theirs) = duplex(capacity);
-        let (writes, acknowledged) = <_>::default();
-        (Self { stream: ours, writes, breaks_after: usize::MAX, acknowledged }, Script::new(theirs))
-    }
-}
-
-impl AsyncRead for Fake {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let (writes, acknowledged, waits) = <_>::default();
+        let fake = Self { stream: ours, writes, breaks_after: usize::MAX, acknowledged, waits };
+        (fake, Script::new(theirs))
     }
 }
 
@@ -79,6 +76,16 @@ impl AsyncWrite for Fake {
 }
 
 impl Transport for Fake {
+    fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read_now(buf)
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let readable = self.stream.poll_readable(cx);
+        self.waits.fetch_add(usize::from(readable.is_pending()), Ordering::Relaxed);
+        readable
+    }
+
     fn acknowledge(&self) {
         self.acknowledged.fetch_add(1, Ordering::Relaxed);
     }
@@ -219,6 +226,42 @@ fn what_was_read_is_acknowledged_by_who_has_nothing_to_say_to_it() {
         let ((report, _), ()) = net.run(send(&net, one(&config()), "x\r\n"), script);
         assert!(delivered(&report));
         assert_eq!(acknowledged.load(Ordering::Relaxed), expected, "{replies:?}");
+    }
+}
+
+#[test]
+fn the_reactor_is_asked_only_for_what_is_not_there_after_others_had_a_turn() {
+    for turns in 0..4 {
+        let (fake, mut server) = Fake::pair(64 * 1024);
+        let waits = Arc::clone(&fake.waits);
+        let net = Net::new([Dial::Stream(fake)]);
+        let script = async {
+            let mut counts = Vec::new();
+            for (command, reply) in
+                [("", "220 mx\r\n"), ("EHLO", HELLO), ("MAIL", "250 ok\r\n250 ok\r\n354 go\r\n")]
+            {
+                if !command.is_empty() {
+                    assert!(server.line().await.starts_with(command));
+                }
+                for _ in 0..turns {
+                    futures_lite::future::yield_now().await;
+                }
+                counts.push(waits.swap(0, Ordering::Relaxed));
+                server.say(reply).await;
+            }
+            for command in ["RCPT", "DATA"] {
+                assert!(server.line().await.starts_with(command));
+            }
+            server.content().await;
+            server.finish().await;
+            counts
+        };
+        let ((report, _), counts) = net.run(send(&net, one(&config()), "x\r\n"), script);
+        assert!(delivered(&report));
+        // Everybody is polled whenever anybody is woken here, so it may be asked more than once.
+        for count in counts {
+            assert_eq!(count > 0, turns > 0, "{count} after {turns} turns");
+        }
     }
 }
 
