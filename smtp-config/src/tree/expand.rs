@@ -319,7 +319,7 @@ impl<'l> Reader<'l> {
         }
         let help = if word.text.contains("{env:") {
             "variables are not replaced in an import".to_owned()
-        } else if let Some(meant) = did_you_mean(&word.text, scope.keys().map(String::as_str)) {
+        } else if let Some(meant) = did_you_mean(&word.text, told(scope)) {
             format!("did you mean the snippet `{meant}`?")
         } else {
             format!(
@@ -437,6 +437,12 @@ impl<'l> Reader<'l> {
             self.diagnostics.push(diagnostic);
         }
     }
+}
+
+/// The names that may be told: with wrong quotes around it, a password can stand where a name does.
+fn told(scope: &Scope) -> impl Iterator<Item = &str> {
+    let may_be_told = |snippet: &Snippet| !snippet.name.as_ref().is_some_and(Span::is_private);
+    scope.iter().filter(move |(_, snippet)| may_be_told(snippet)).map(|(name, _)| name.as_str())
 }
 
 /// A path in a message: whole, so that it can be found.

@@ -130,12 +130,17 @@ impl<'s> Macros<'s> {
             Some(definition) => warning
                 .related(&definition.name, "defined here, which is too late")
                 .help("a macro holds from the line below its definition on, in the same file"),
-            None => match did_you_mean(&name, defined.keys().map(String::as_str)) {
+            None => match did_you_mean(&name, told(&defined)) {
                 Some(meant) => warning.help(format!("did you mean `$({meant})`?")),
                 None => warning.help("define it above, in this file: `$(name) = VALUE`"),
             },
         })
     }
+}
+
+/// The names that may be told: with wrong quotes around it, a password can stand where a name does.
+fn told(defined: &BTreeMap<String, Definition>) -> impl Iterator<Item = &str> {
+    defined.iter().filter(|(_, definition)| !definition.name.is_private()).map(|(name, _)| name.as_str())
 }
 
 /// A value where it is used: it knows where it was written.

@@ -30,6 +30,8 @@ pub(super) struct Parsed {
 #[derive(Debug, Default)]
 pub(super) struct Snippet {
     pub(super) body: Vec<Node>,
+    /// Where it has its name from.
+    pub(super) name: Option<Span>,
 }
 
 /// Reads a file; what is wrong goes to `diagnostics`.
@@ -250,8 +252,8 @@ impl<'s> Parser<'s, '_> {
         match block.owner {
             Owner::Directive(node) => self.push(Node { block: Some(block.nodes), ..node }),
             Owner::Snippet(name, at) => {
-                self.defined.insert(name.clone(), at);
-                self.snippets.insert(name, Arc::new(Snippet { body: block.nodes }));
+                self.defined.insert(name.clone(), at.clone());
+                self.snippets.insert(name, Arc::new(Snippet { body: block.nodes, name: Some(at) }));
             }
             Owner::Nobody => {}
         }

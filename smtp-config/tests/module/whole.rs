@@ -45,8 +45,13 @@ fn no_line_of_a_report_shows_a_password() {
         "$(p) = hunter2 x\ntarget.smtp x {\n auth plain ann x$(p)\n}\n",
         "target.smtp x {\n auth plain ann $(p)\n}\n$(p) = hunter2\n",
         "$(a) = plain ann hunter2 extra\ntarget.smtp x {\n auth $(a)\n}\n",
+        // Quotes that are inside out make names of it, and names are suggested.
+        "x \"\nauth plain ann \"\n(hunter2) {\n}\nimport hunter3\nw \"\n\"\n",
+        "x \"\nauth plain ann \"\n(hunter2)\nimport hunter3\nw \"\n\"\n",
+        "x \"\nauth plain ann \"\n$(hunter2) = 1\ny $(hunter3)\nw \"\n\"\ntarget.smtp x {\n frob\n}\n",
     ] {
-        let wrong = read_with(&Memory::new(), text).unwrap_err().render(false);
+        let loader = Memory::new().file("mail.conf", text);
+        let wrong = load(&loader, Path::new("mail.conf"), &Options::default()).unwrap_err().render(false);
         assert!(!wrong.contains("hunter2"), "{wrong}");
     }
 }

@@ -1,8 +1,8 @@
 //! The line of a directive: what its name says it is (M30, M34, M35).
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-use super::{Owner, Parser};
+use super::{Owner, Parser, Snippet};
 use crate::{
     diagnostic::{Diagnostic, quote},
     tree::{Exceeded, Node, Word, lexer::Lexeme, macros},
@@ -160,7 +160,8 @@ impl<'s> Parser<'s, '_> {
         }
         self.defined.insert(name.to_owned(), at.clone());
         if empty || open.is_none() {
-            self.snippets.insert(name.to_owned(), std::sync::Arc::default());
+            let snippet = Snippet { body: Vec::new(), name: Some(at.clone()) };
+            self.snippets.insert(name.to_owned(), Arc::new(snippet));
         }
         Owner::Snippet(name.to_owned(), at)
     }
