@@ -17,6 +17,9 @@ use crate::{
     transcript::Line,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Output that may wait for the transport before content is held back (N40).
 const HIGH_WATER: usize = 64 * 1024;
 /// Content is asked for in pieces worth reading.

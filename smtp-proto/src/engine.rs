@@ -141,7 +141,7 @@ pub(crate) struct Engine {
     /// Wiped when let go of: it may hold a secret.
     pub(crate) out: Zeroizing<Vec<u8>>,
     /// A secret was written to `out`.
-    secret_queued: bool,
+    pub(crate) secret_queued: bool,
     pub(crate) queued: u64,
     pub(crate) given: u64,
     pub(crate) sent: u64,

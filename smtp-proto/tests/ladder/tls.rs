@@ -180,6 +180,8 @@ fn starttls_missing_means_the_next_target_where_tls_is_required() {
     let seen = World::one(&require()).run([Script::plain()]);
     assert_eq!(seen.result(), "deferred 451 4.7.4");
     assert!(seen.status().text.contains("require_tls"));
+    let refusal = &seen.report.attempts[0].error;
+    assert!(matches!(refusal, Some(Error::Tls(TlsError::NotOffered))), "{refusal:?}");
     // HELO offers nothing (R10)
     let seen = World::one(&require()).run([Script::plain().reply("EHLO", "502 what")]);
     assert_eq!(seen.lines(), ["EHLO HELO QUIT"]);

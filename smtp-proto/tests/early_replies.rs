@@ -1,0 +1,96 @@
+//! Replies to content that come before all of it is out: for whom they are (D33, D36, R55, R77).
+
+#![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
+
+use std::{sync::Arc, time::Instant};
+
+use smtp_proto::{
+    Config, Connection, Disposition, Envelope, Event, Phase, Recipient, Sender, TransactionReport,
+    config::Protocol,
+};
+
+/// A session before its first message.
+fn ready(now: Instant, protocol: Protocol) -> Connection {
+    let mut config = Config::new("client.example".parse().unwrap());
+    config.protocol = protocol;
+    let mut connection = Connection::new(now, Arc::new(config));
+    connection.handle_input(now, b"220 mx\r\n");
+    send(&mut connection, now);
+    connection.handle_input(now, b"250-mx\r\n250 PIPELINING\r\n");
+    connection
+}
+
+/// A message for two, and all of its content taken, of which nothing has been given out.
+fn content(now: Instant, protocol: Protocol, pieces: &[&str]) -> Connection {
+    let mut connection = ready(now, protocol);
+    let recipients = ["r1@example.net", "r2@example.net"].map(|path| Recipient::new(path.parse().unwrap()));
+    let envelope = Envelope::new(Sender::new("s@example.org".parse().unwrap()), recipients.to_vec());
+    connection.submit(now, envelope).unwrap();
+    send(&mut connection, now);
+    connection.handle_input(now, b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    for piece in pieces {
+        connection.write_body(now, piece.as_bytes()).unwrap();
+    }
+    connection.finish_body(now).unwrap();
+    connection
+}
+
+fn send(connection: &mut Connection, now: Instant) -> String {
+    let octets = connection.transmit().to_vec();
+    connection.handle_transmitted(now, octets.len());
+    String::from_utf8(octets).unwrap()
+}
+
+fn done(connection: &mut Connection) -> TransactionReport {
+    std::iter::from_fn(|| connection.poll_event())
+        .find_map(|event| if let Event::Done(_, report) = event { Some(report) } else { None })
+        .expect("the transaction has ended")
+}
+
+fn became(report: &TransactionReport) -> Vec<&'static str> {
+    report.dispositions.iter().map(Disposition::name).collect()
+}
+
+#[test]
+fn a_refusal_before_the_end_mark_was_given_out_is_for_everybody() {
+    for protocol in [Protocol::Smtp, Protocol::Lmtp] {
+        let now = Instant::now();
+        let mut connection = content(now, protocol, &["Subject: x\r\n\r\nhello\r\n"]);
+        connection.handle_input(now, b"552 too much\r\n");
+        assert_eq!(became(&done(&mut connection)), ["rejected", "rejected"], "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_refusal_when_the_end_mark_was_given_out_is_for_everybody_in_smtp_and_for_one_in_lmtp() {
+    for (protocol, expected) in
+        [(Protocol::Smtp, ["rejected", "rejected"]), (Protocol::Lmtp, ["rejected", "uncertain"])]
+    {
+        let now = Instant::now();
+        let mut connection = content(now, protocol, &["Subject: x\r\n\r\nhello\r\n"]);
+        let given = connection.transmit().len();
+        // The transport has taken all but the last octet, as far as is known.
+        connection.handle_transmitted(now, given - 1);
+        connection.handle_input(now, b"552 too much\r\n");
+        assert_eq!(became(&done(&mut connection)), expected, "{protocol:?}");
+    }
+}
+
+#[test]
+fn content_that_is_taken_in_pieces_before_any_is_given_out_is_counted_once() {
+    let now = Instant::now();
+    let mut connection = content(now, Protocol::Smtp, &["Subject: x\r\n", "\r\n.hello\r\n", "bye\r\n"]);
+    assert_eq!(send(&mut connection, now), "Subject: x\r\n\r\n..hello\r\nbye\r\n.\r\n");
+    // The reply comes behind the last octet of it, not before.
+    connection.handle_input(now, b"250 ok\r\n");
+    assert_eq!(became(&done(&mut connection)), ["delivered", "delivered"]);
+}
+
+#[test]
+fn a_session_that_has_nothing_to_do_stands_before_mail() {
+    let now = Instant::now();
+    let mut connection = ready(now, Protocol::Smtp);
+    assert_eq!(connection.phase(), Phase::Mail);
+    connection.handle_closed(now, None);
+    assert_eq!(connection.phase(), Phase::Mail);
+}
