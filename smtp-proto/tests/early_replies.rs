@@ -5,27 +5,35 @@
 use std::{sync::Arc, time::Instant};
 
 use smtp_proto::{
-    Config, Connection, Disposition, Envelope, Event, Phase, Recipient, Sender, TransactionReport,
-    config::Protocol,
+    Config, Connection, Disposition, Envelope, Error, Event, PeerError, Phase, Recipient, Sender,
+    TransactionReport, config::Protocol,
 };
 
 /// A session before its first message.
-fn ready(now: Instant, protocol: Protocol) -> Connection {
+fn greeted(now: Instant, protocol: Protocol, hello: &str) -> Connection {
     let mut config = Config::new("client.example".parse().unwrap());
     config.protocol = protocol;
     let mut connection = Connection::new(now, Arc::new(config));
     connection.handle_input(now, b"220 mx\r\n");
     send(&mut connection, now);
-    connection.handle_input(now, b"250-mx\r\n250 PIPELINING\r\n");
+    connection.handle_input(now, hello.as_bytes());
     connection
 }
 
-/// A message for two, and all of its content taken, of which nothing has been given out.
+fn ready(now: Instant, protocol: Protocol) -> Connection {
+    greeted(now, protocol, "250-mx\r\n250 PIPELINING\r\n")
+}
+
+/// For two.
+fn envelope() -> Envelope {
+    let recipients = ["r1@example.net", "r2@example.net"].map(|path| Recipient::new(path.parse().unwrap()));
+    Envelope::new(Sender::new("s@example.org".parse().unwrap()), recipients.to_vec())
+}
+
+/// All of a message's content taken, of which nothing has been given out.
 fn content(now: Instant, protocol: Protocol, pieces: &[&str]) -> Connection {
     let mut connection = ready(now, protocol);
-    let recipients = ["r1@example.net", "r2@example.net"].map(|path| Recipient::new(path.parse().unwrap()));
-    let envelope = Envelope::new(Sender::new("s@example.org".parse().unwrap()), recipients.to_vec());
-    connection.submit(now, envelope).unwrap();
+    connection.submit(now, envelope()).unwrap();
     send(&mut connection, now);
     connection.handle_input(now, b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     for piece in pieces {
@@ -84,6 +92,53 @@ fn content_that_is_taken_in_pieces_before_any_is_given_out_is_counted_once() {
     // The reply comes behind the last octet of it, not before.
     connection.handle_input(now, b"250 ok\r\n");
     assert_eq!(became(&done(&mut connection)), ["delivered", "delivered"]);
+}
+
+fn closed(connection: &mut Connection) -> Error {
+    std::iter::from_fn(|| connection.poll_event())
+        .find_map(|event| if let Event::Closed(error) = event { error } else { None })
+        .expect("the session has ended")
+}
+
+#[test]
+fn a_reply_that_nobody_asked_for_is_about_no_content_that_is_not_under_way() {
+    // R45, N37
+    let now = Instant::now();
+    let mut connection = ready(now, Protocol::Smtp);
+    connection.handle_input(now, b"421 going down\r\n");
+    assert!(matches!(closed(&mut connection), Error::Refused { phase: Phase::Mail, .. }));
+    let mut connection = ready(now, Protocol::Smtp);
+    connection.handle_input(now, b"554 nothing for you\r\n");
+    assert!(matches!(closed(&mut connection), Error::Peer(PeerError::Unsolicited { .. })));
+}
+
+#[test]
+fn a_reply_while_the_first_chunk_is_still_being_read_is_no_verdict() {
+    // R45: nothing is said yet that it could answer.
+    let now = Instant::now();
+    let mut connection = greeted(now, Protocol::Smtp, "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    connection.submit(now, envelope()).unwrap();
+    send(&mut connection, now);
+    connection.handle_input(now, b"250 ok\r\n250 ok\r\n250 ok\r\n");
+    connection.write_body(now, b"Subject: x\r\n").unwrap();
+    assert_eq!(send(&mut connection, now), "", "the chunk is not full");
+    connection.handle_input(now, b"554 nothing for you\r\n");
+    assert!(matches!(closed(&mut connection), Error::Peer(PeerError::Unsolicited { .. })));
+}
+
+#[test]
+fn the_end_of_content_for_nobody_is_answered_like_any_other_and_the_session_goes_on() {
+    // R140, R141: everybody was refused, and yet the server wants content.
+    let now = Instant::now();
+    let mut connection = ready(now, Protocol::Smtp);
+    connection.submit(now, envelope()).unwrap();
+    send(&mut connection, now);
+    connection.handle_input(now, b"250 ok\r\n550 no\r\n550 no\r\n354 go\r\n");
+    assert_eq!(send(&mut connection, now), ".\r\n");
+    connection.handle_input(now, b"554 nobody\r\n");
+    assert_eq!(became(&done(&mut connection)), ["rejected", "rejected"]);
+    connection.submit(now, envelope()).unwrap();
+    assert!(send(&mut connection, now).contains("MAIL FROM:<s@example.org>\r\n"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What no caller sees: what stays in memory.
 
+#![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
+
 use super::*;
 use crate::{
     Secret,
