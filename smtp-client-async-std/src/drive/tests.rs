@@ -1,154 +1,18 @@
 //! The loop over transports in memory, where time stands still until nothing else can happen.
 
-use std::{
-    collections::VecDeque,
-    pin::pin,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::atomic::Ordering, time::Duration};
 
-use futures_io::{AsyncRead, AsyncWrite};
-use futures_lite::{
-    AsyncReadExt, AsyncWriteExt,
-    future::{poll_once, zip},
-    io::repeat,
-};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future::poll_once, io::repeat};
 
 use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, error::Kind};
 
-use super::{
-    sim::{Duplex, Time, duplex},
-    *,
-};
+use super::{sim::duplex, *};
+
 #[path = "../../tests/common/mod.rs"]
 mod common;
-use common::{HELLO, Script, config, envelope, has_end_mark, plan, text};
-
-/// What happens to one connect, in order; then connects are refused.
-enum Dial {
-    Stream(Fake),
-    Refused,
-    Hole,
-}
-
-/// A duplex stream that can be spied upon and broken.
-struct Fake {
-    stream: Duplex,
-    writes: Arc<Mutex<Vec<Vec<u8>>>>,
-    /// Writing fails after so many octets.
-    breaks_after: usize,
-    acknowledged: Arc<AtomicUsize>,
-    /// How often somebody asked to be woken for more.
-    waits: Arc<AtomicUsize>,
-}
-
-impl Fake {
-    fn pair(capacity: usize) -> (Self, Script<Duplex>) {
-        let (ours, theirs) = duplex(capacity);
-        let (writes, acknowledged, waits) = <_>::default();
-        let fake = Self { stream: ours, writes, breaks_after: usize::MAX, acknowledged, waits };
-        (fake, Script::new(theirs))
-    }
-}
-
-impl AsyncWrite for Fake {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.breaks_after == 0 {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let most = buf.len().min(self.breaks_after);
-        let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, &buf[..most]))?;
-        self.breaks_after -= written;
-        self.writes.lock().unwrap().push(buf[..written].to_vec());
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
-    }
-}
-
-impl Transport for Fake {
-    fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.read_now(buf)
-    }
-
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let readable = self.stream.poll_readable(cx);
-        self.waits.fetch_add(usize::from(readable.is_pending()), Ordering::Relaxed);
-        readable
-    }
-
-    fn acknowledge(&self) {
-        self.acknowledged.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-#[derive(Default)]
-struct Net {
-    time: Time,
-    dials: Mutex<VecDeque<Dial>>,
-    dialled: Mutex<Vec<Peer>>,
-    /// What lookups find; `None`: nothing ever.
-    names: Option<Result<Vec<SocketAddr>, ResolveError>>,
-}
-
-impl Net {
-    fn new(dials: impl IntoIterator<Item = Dial>) -> Self {
-        Self { dials: Mutex::new(dials.into_iter().collect()), ..Self::default() }
-    }
-
-    /// Runs both to their ends.
-    fn run<A, B>(&self, one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
-        self.time.run(zip(one, other))
-    }
-
-    /// A sending, and what it took in seconds.
-    async fn timed<T>(&self, sending: impl Future<Output = T>) -> (T, u64) {
-        let began = self.now();
-        let outcome = sending.await;
-        (outcome, (self.now() - began).as_secs())
-    }
-}
-
-impl Clock for Net {
-    fn now(&self) -> Instant {
-        self.time.now()
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Task<()> {
-        self.time.sleep_until(deadline)
-    }
-}
-
-impl Network for Net {
-    type Transport = Fake;
-
-    fn resolve(&self, _: String, _: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
-        match self.names.clone() {
-            Some(result) => Box::pin(std::future::ready(result)),
-            None => Box::pin(pending()),
-        }
-    }
-
-    fn connect(&self, peer: Peer) -> Task<io::Result<Fake>> {
-        self.dialled.lock().unwrap().push(peer);
-        match self.dials.lock().unwrap().pop_front() {
-            Some(Dial::Stream(stream)) => Box::pin(std::future::ready(Ok(stream))),
-            Some(Dial::Hole) => Box::pin(pending()),
-            Some(Dial::Refused) | None => {
-                Box::pin(std::future::ready(Err(io::ErrorKind::ConnectionRefused.into())))
-            }
-        }
-    }
-}
+mod fakes;
+use common::{HELLO, config, envelope, has_end_mark, plan, text};
+use fakes::{Dial, Fake, Halting, Net};
 
 /// Nothing is kept, nobody reads along.
 fn line(net: &Net) -> Line<'_, Net> {
@@ -171,32 +35,6 @@ fn only(report: &Report) -> &Disposition {
 
 fn delivered(report: &Report) -> bool {
     matches!(only(report), Disposition::Delivered(_))
-}
-
-/// Gives out what it has, then fails or ends; `None` is a pause.
-struct Halting {
-    pieces: VecDeque<Option<Vec<u8>>>,
-    fails: Option<io::Error>,
-}
-
-impl AsyncRead for Halting {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self.pieces.pop_front() {
-            Some(Some(mut piece)) => {
-                let rest = piece.split_off(piece.len().min(buf.len()));
-                buf[..piece.len()].copy_from_slice(&piece);
-                if !rest.is_empty() {
-                    self.pieces.push_front(Some(rest));
-                }
-                Poll::Ready(Ok(piece.len()))
-            }
-            Some(None) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            None => Poll::Ready(self.fails.take().map_or(Ok(0), Err)),
-        }
-    }
 }
 
 #[test]

@@ -1,16 +1,12 @@
 //! The loop over transports in memory, where time stands still until nothing else can happen.
 
 use std::{
-    collections::VecDeque,
     pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, duplex};
 
 use smtp_proto::{Config, Disposition, Error, Failover, Peer, Phase, Plan, error::Kind};
 
@@ -18,102 +14,9 @@ use super::*;
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
-use common::{HELLO, Script, config, envelope, has_end_mark, plan, text};
-
-/// What happens to one connect, in order; then connects are refused.
-enum Dial {
-    Stream(Fake),
-    Refused,
-    Hole,
-}
-
-/// A duplex stream that can be spied upon and broken.
-struct Fake {
-    stream: DuplexStream,
-    writes: Arc<Mutex<Vec<Vec<u8>>>>,
-    /// Writing fails after so many octets.
-    breaks_after: usize,
-    acknowledged: Arc<AtomicUsize>,
-}
-
-impl Fake {
-    fn pair(capacity: usize) -> (Self, Script<DuplexStream>) {
-        let (ours, theirs) = duplex(capacity);
-        let (writes, acknowledged) = <_>::default();
-        (Self { stream: ours, writes, breaks_after: usize::MAX, acknowledged }, Script::new(theirs))
-    }
-}
-
-impl Transport for Fake {
-    fn acknowledge(&self) {
-        self.acknowledged.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl AsyncRead for Fake {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Fake {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.breaks_after == 0 {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let most = buf.len().min(self.breaks_after);
-        let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, &buf[..most]))?;
-        self.breaks_after -= written;
-        self.writes.lock().unwrap().push(buf[..written].to_vec());
-        Poll::Ready(Ok(written))
-    }
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-#[derive(Default)]
-struct Net {
-    dials: Mutex<VecDeque<Dial>>,
-    dialled: Mutex<Vec<Peer>>,
-    /// What lookups find; `None`: nothing ever.
-    names: Option<Result<Vec<SocketAddr>, ResolveError>>,
-}
-
-impl Net {
-    fn new(dials: impl IntoIterator<Item = Dial>) -> Self {
-        Self { dials: Mutex::new(dials.into_iter().collect()), ..Self::default() }
-    }
-}
-
-impl Network for Net {
-    type Transport = Fake;
-
-    fn resolve(&self, _: String, _: u16) -> Task<Result<Vec<SocketAddr>, ResolveError>> {
-        match self.names.clone() {
-            Some(result) => Box::pin(std::future::ready(result)),
-            None => Box::pin(pending()),
-        }
-    }
-
-    fn connect(&self, peer: Peer) -> Task<io::Result<Fake>> {
-        self.dialled.lock().unwrap().push(peer);
-        match self.dials.lock().unwrap().pop_front() {
-            Some(Dial::Stream(stream)) => Box::pin(std::future::ready(Ok(stream))),
-            Some(Dial::Hole) => Box::pin(pending()),
-            Some(Dial::Refused) | None => {
-                Box::pin(std::future::ready(Err(io::ErrorKind::ConnectionRefused.into())))
-            }
-        }
-    }
-}
+mod fakes;
+use common::{HELLO, config, envelope, has_end_mark, plan, text};
+use fakes::{Dial, Fake, Halting, Net};
 
 /// Nothing is kept, nobody reads along.
 fn line(net: &Net) -> Line<'_, Net> {
@@ -136,36 +39,6 @@ fn only(report: &Report) -> &Disposition {
 
 fn delivered(report: &Report) -> bool {
     matches!(only(report), Disposition::Delivered(_))
-}
-
-/// Gives out what it has, then stays silent; or goes on after being asked again.
-struct Halting {
-    pieces: VecDeque<Option<Vec<u8>>>,
-    fails: Option<io::Error>,
-}
-
-impl AsyncRead for Halting {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.pieces.pop_front() {
-            Some(Some(mut piece)) => {
-                let rest = piece.split_off(piece.len().min(buf.remaining()));
-                buf.put_slice(&piece);
-                if !rest.is_empty() {
-                    self.pieces.push_front(Some(rest));
-                }
-                Poll::Ready(Ok(()))
-            }
-            Some(None) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            None => Poll::Ready(self.fails.take().map_or(Ok(()), Err)),
-        }
-    }
 }
 
 #[tokio::test(start_paused = true)]
