@@ -1,12 +1,14 @@
-//! Replies to content that come before all of it is out: for whom they are (D33, D36, R55, R77).
+//! One session: for whom a reply is that comes early or unasked, what a session is fit for, and how much it listens to.
 
 #![allow(clippy::disallowed_methods, reason = "only the core must not read the clock")]
 
 use std::{sync::Arc, time::Instant};
 
 use smtp_proto::{
-    Config, Connection, Disposition, Envelope, Error, Event, PeerError, Phase, Recipient, Sender,
-    TransactionReport, config::Protocol,
+    Config, Connection, Disposition, Envelope, Error, Event, PeerError, Phase, Recipient, Secret, Sender,
+    TransactionReport,
+    config::Protocol,
+    sasl::{AuthPolicy, Credentials, Mechanism},
 };
 
 /// A session before its first message.
@@ -148,4 +150,53 @@ fn a_session_that_has_nothing_to_do_stands_before_mail() {
     assert_eq!(connection.phase(), Phase::Mail);
     connection.handle_closed(now, None);
     assert_eq!(connection.phase(), Phase::Mail);
+}
+
+#[test]
+fn a_session_is_fit_for_another_message_only_between_two() {
+    // D29: nothing asked, nothing half read, nothing half sent.
+    let now = Instant::now();
+    let mut connection = ready(now, Protocol::Smtp);
+    assert!(connection.is_reusable());
+    for reply in ["250 ok\r\n250 ok\r\n250 ok\r\n", "354 go\r\n"] {
+        if connection.is_reusable() {
+            connection.submit(now, envelope()).unwrap();
+        }
+        send(&mut connection, now);
+        assert!(!connection.is_reusable(), "before {reply}");
+        connection.handle_input(now, reply.as_bytes());
+        assert!(!connection.is_reusable(), "after {reply}");
+    }
+    connection.write_body(now, b"Subject: x\r\n\r\nhello\r\n").unwrap();
+    send(&mut connection, now);
+    assert!(!connection.is_reusable(), "the content is not complete");
+    connection.finish_body(now).unwrap();
+    send(&mut connection, now);
+    connection.handle_input(now, b"250 o");
+    assert!(!connection.is_reusable(), "half a reply");
+    connection.handle_input(now, b"k\r\n");
+    assert_eq!(became(&done(&mut connection)), ["delivered", "delivered"]);
+    assert!(connection.is_reusable());
+    connection.quit(now);
+    assert!(!connection.is_reusable(), "it is ending");
+}
+
+#[test]
+fn a_challenge_may_be_longer_than_any_other_line() {
+    // N31: 16 KiB.
+    let now = Instant::now();
+    let mut config = Config::new("client.example".parse().unwrap());
+    let password = Credentials::Password { user: "test".to_owned(), password: Secret::from("correct-horse") };
+    config.auth = AuthPolicy::Mechanism(Mechanism::CramMd5, password);
+    config.security.secrets_in_clear = true;
+    for (length, is_answered) in [(12 * 1024, true), (17 * 1024, false)] {
+        let mut connection = Connection::new(now, Arc::new(config.clone()));
+        for said in ["220 mx\r\n", "250-mx\r\n250 AUTH CRAM-MD5\r\n"] {
+            connection.handle_input(now, said.as_bytes());
+            send(&mut connection, now);
+        }
+        connection.handle_input(now, format!("334 {}\r\n", "QUFB".repeat(length / 4)).as_bytes());
+        assert_eq!(!send(&mut connection, now).is_empty(), is_answered, "{length} octets");
+        assert_eq!(connection.is_closed(), !is_answered, "{length} octets");
+    }
 }
