@@ -30,8 +30,8 @@ pub(crate) trait Transport: AsyncWrite + Unpin + Send + 'static {
     /// Reads what is there by now; where nothing is, that is `WouldBlock`, and nobody is woken for it.
     fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Ready when something may have come since this was last pending.
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when something may have come since this was last pending. After an error, nobody is woken.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Tells the peer at once what has been read.
     ///
@@ -62,6 +62,8 @@ impl Network for System {
                     let socket = Async::<TcpStream>::connect(address).await?;
                     // One write is one flight; nothing is gained by waiting for more.
                     socket.get_ref().set_nodelay(true)?;
+                    // Urgent octets are part of the stream; beside it, they would wake the reactor for as long as nobody fetched them.
+                    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
                     Ok(Socket::Tcp(socket))
                 }
                 #[cfg(unix)]
@@ -91,7 +93,7 @@ async fn connect_unix(path: &Path) -> io::Result<Async<UnixStream>> {
     }
 }
 
-/// A connected socket. Not async-std's own, which cannot be read without having the reactor look at it as well.
+/// A connected socket. Not async-std's own, whose every read that finds nothing has the reactor look at it as well.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(Async<TcpStream>),
@@ -108,11 +110,11 @@ impl Transport for Socket {
         }
     }
 
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(socket) => Async::poll_readable(socket, cx).map(drop),
+            Self::Tcp(socket) => Async::poll_readable(socket, cx),
             #[cfg(unix)]
-            Self::Unix(socket) => Async::poll_readable(socket, cx).map(drop),
+            Self::Unix(socket) => Async::poll_readable(socket, cx),
         }
     }
 

@@ -41,15 +41,15 @@ struct Wire<T> {
     emptied: bool,
     /// Something was read, and nothing has been written since.
     unanswered: bool,
-    /// Nothing was read since others had a turn.
-    patient: bool,
-    /// We are woken when there is something to read.
+    /// Others had a turn, and nothing was read since.
+    yielded: bool,
+    /// Something is to wake us when there is something to read.
     registered: bool,
 }
 
 impl<T: Transport> Wire<T> {
     const fn new(transport: Option<T>) -> Self {
-        Self { transport, ended: false, emptied: false, unanswered: false, patient: false, registered: false }
+        Self { transport, ended: false, emptied: false, unanswered: false, yielded: false, registered: false }
     }
 
     fn take(&mut self) -> Option<T> {
@@ -77,7 +77,7 @@ impl<T: Transport> Wire<T> {
                 read => break read.map(|read| space.get(..read).unwrap_or_default()),
             }
         };
-        self.patient = false;
+        self.yielded = false;
         match read {
             Ok([]) => {
                 self.ended = true;
@@ -115,22 +115,29 @@ impl<T: Transport> Wire<T> {
         true
     }
 
-    /// Nothing is left to do but to wait; ready where there may be something to read after all.
+    /// Nothing is left to do but to wait; ready where something came of it after all.
     ///
     /// Others have a turn first: much of what a wait costs is the reactor's, and often the reply is there after that.
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(&mut self, cx: &mut Context<'_>, clock: &impl Clock, delivery: &mut Delivery) -> Poll<()> {
+        // What has come by the next look counts, whatever that is for.
         self.emptied = false;
         let Some(transport) = self.transport.as_mut().filter(|_| !self.ended) else { return Poll::Pending };
         if std::mem::take(&mut self.unanswered) {
             transport.acknowledge();
         }
-        if !std::mem::replace(&mut self.patient, true) {
+        if !std::mem::replace(&mut self.yielded, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let readable = transport.poll_readable(cx);
         self.registered = readable.is_pending();
-        readable
+        readable.map(|readable| {
+            if let Err(cause) = readable {
+                // Nobody would wake us.
+                self.ended = true;
+                delivery.handle_closed(clock.now(), Some(cause));
+            }
+        })
     }
 }
 
@@ -301,7 +308,7 @@ impl<N: Network + Clock> Drive<'_, N> {
         if progress {
             return Poll::Ready(());
         }
-        self.wire.poll_wait(cx)
+        self.wire.poll_wait(cx, self.network, &mut self.delivery)
     }
 
     fn poll_dialling(&mut self, cx: &mut Context<'_>) -> bool {

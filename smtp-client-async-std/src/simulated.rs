@@ -55,8 +55,8 @@ impl Transport for Socket {
         }
     }
 
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_readable(cx)
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_readable(cx).map(Ok)
     }
 }
 

@@ -203,7 +203,13 @@ fn took(messages: usize, work: impl FnOnce()) -> Took {
 }
 
 /// Of this process and all its threads.
+#[cfg(unix)]
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::try_from(time).expect("it counts from 0")
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    unimplemented!("the processor's clock is read on Unix only")
 }

@@ -11,6 +11,7 @@ use super::{sim::duplex, *};
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod fakes;
+mod waiting;
 use common::{HELLO, config, envelope, has_end_mark, plan, text};
 use fakes::{Dial, Fake, Halting, Net};
 
@@ -35,72 +36,6 @@ fn only(report: &Report) -> &Disposition {
 
 fn delivered(report: &Report) -> bool {
     matches!(only(report), Disposition::Delivered(_))
-}
-
-#[test]
-fn what_was_read_is_acknowledged_by_who_has_nothing_to_say_to_it() {
-    for (replies, expected) in
-        [(&["250 ok\r\n250 ok\r\n354 go\r\n"][..], 0), (&["250 ok\r\n", "250 ok\r\n", "354 go\r\n"], 2)]
-    {
-        let (fake, mut server) = Fake::pair(64 * 1024);
-        let acknowledged = Arc::clone(&fake.acknowledged);
-        let net = Net::new([Dial::Stream(fake)]);
-        let script = async {
-            server.say("220 mx\r\n").await;
-            server.turn("EHLO", HELLO).await;
-            for command in ["MAIL", "RCPT", "DATA"] {
-                assert!(server.line().await.starts_with(command));
-            }
-            for reply in replies {
-                server.say(reply).await;
-                // Enough turns for the client to read it.
-                for _ in 0..10 {
-                    futures_lite::future::yield_now().await;
-                }
-            }
-            server.content().await;
-            server.finish().await;
-        };
-        let ((report, _), ()) = net.run(send(&net, one(&config()), "x\r\n"), script);
-        assert!(delivered(&report));
-        assert_eq!(acknowledged.load(Ordering::Relaxed), expected, "{replies:?}");
-    }
-}
-
-#[test]
-fn the_reactor_is_asked_only_for_what_is_not_there_after_others_had_a_turn() {
-    for turns in 0..4 {
-        let (fake, mut server) = Fake::pair(64 * 1024);
-        let waits = Arc::clone(&fake.waits);
-        let net = Net::new([Dial::Stream(fake)]);
-        let script = async {
-            let mut counts = Vec::new();
-            for (command, reply) in
-                [("", "220 mx\r\n"), ("EHLO", HELLO), ("MAIL", "250 ok\r\n250 ok\r\n354 go\r\n")]
-            {
-                if !command.is_empty() {
-                    assert!(server.line().await.starts_with(command));
-                }
-                for _ in 0..turns {
-                    futures_lite::future::yield_now().await;
-                }
-                counts.push(waits.swap(0, Ordering::Relaxed));
-                server.say(reply).await;
-            }
-            for command in ["RCPT", "DATA"] {
-                assert!(server.line().await.starts_with(command));
-            }
-            server.content().await;
-            server.finish().await;
-            counts
-        };
-        let ((report, _), counts) = net.run(send(&net, one(&config()), "x\r\n"), script);
-        assert!(delivered(&report));
-        // Everybody is polled whenever anybody is woken here, so it may be asked more than once.
-        for count in counts {
-            assert_eq!(count > 0, turns > 0, "{count} after {turns} turns");
-        }
-    }
 }
 
 #[test]

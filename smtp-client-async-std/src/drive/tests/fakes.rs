@@ -36,15 +36,33 @@ pub(super) struct Fake {
     /// Writing fails after so many octets.
     pub(super) breaks_after: usize,
     pub(super) acknowledged: Arc<AtomicUsize>,
-    /// How often somebody asked to be woken for more.
+    /// How often somebody asked to be woken for more,
     pub(super) waits: Arc<AtomicUsize>,
+    /// and was told that there was more when it had been read already.
+    pub(super) stumbles: Arc<AtomicUsize>,
+    /// Nobody can be woken for more.
+    pub(super) unwatchable: bool,
+    /// Somebody is to be woken,
+    asked: bool,
+    /// and has read what it was for, without taking note of that.
+    woken: bool,
 }
 
 impl Fake {
     pub(super) fn pair(capacity: usize) -> (Self, Script<Duplex>) {
         let (ours, theirs) = duplex(capacity);
-        let (writes, acknowledged, waits) = <_>::default();
-        let fake = Self { stream: ours, writes, breaks_after: usize::MAX, acknowledged, waits };
+        let (writes, acknowledged, waits, stumbles) = <_>::default();
+        let fake = Self {
+            stream: ours,
+            writes,
+            breaks_after: usize::MAX,
+            acknowledged,
+            waits,
+            stumbles,
+            unwatchable: false,
+            asked: false,
+            woken: false,
+        };
         (fake, Script::new(theirs))
     }
 }
@@ -72,13 +90,27 @@ impl AsyncWrite for Fake {
 
 impl Transport for Fake {
     fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.read_now(buf)
+        let read = self.stream.read_now(buf)?;
+        self.woken |= self.asked;
+        Ok(read)
     }
 
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// As the reactor has it: it says once what it has seen, whatever became of that.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unwatchable {
+            return Poll::Ready(Err(io::Error::other("the reactor is full")));
+        }
         let readable = self.stream.poll_readable(cx);
-        self.waits.fetch_add(usize::from(readable.is_pending()), Ordering::Relaxed);
-        readable
+        let stumbles = std::mem::take(&mut self.woken) && readable.is_pending();
+        if stumbles {
+            self.stumbles.fetch_add(1, Ordering::Relaxed);
+        }
+        self.asked = readable.is_pending() && !stumbles;
+        if self.asked {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn acknowledge(&self) {
