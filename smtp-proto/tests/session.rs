@@ -189,14 +189,40 @@ fn a_challenge_may_be_longer_than_any_other_line() {
     let password = Credentials::Password { user: "test".to_owned(), password: Secret::from("correct-horse") };
     config.auth = AuthPolicy::Mechanism(Mechanism::CramMd5, password);
     config.security.secrets_in_clear = true;
-    for (length, is_answered) in [(12 * 1024, true), (17 * 1024, false)] {
+    let mut answers = Vec::new();
+    for (length, end, is_answered) in
+        [(12 * 1024, "A", true), (12 * 1024, "B", true), (17 * 1024, "A", false)]
+    {
         let mut connection = Connection::new(now, Arc::new(config.clone()));
         for said in ["220 mx\r\n", "250-mx\r\n250 AUTH CRAM-MD5\r\n"] {
             connection.handle_input(now, said.as_bytes());
             send(&mut connection, now);
         }
-        connection.handle_input(now, format!("334 {}\r\n", "QUFB".repeat(length / 4)).as_bytes());
-        assert_eq!(!send(&mut connection, now).is_empty(), is_answered, "{length} octets");
+        connection.handle_input(now, format!("334 {}QUF{end}\r\n", "QUFB".repeat(length / 4)).as_bytes());
+        answers.push(send(&mut connection, now));
         assert_eq!(connection.is_closed(), !is_answered, "{length} octets");
+    }
+    // `test `, and a digest of all of the challenge.
+    assert!(answers[..2].iter().all(|answer| answer.starts_with("dGVzdC")), "{answers:?}");
+    assert_ne!(answers[0], answers[1]);
+    assert_eq!(answers[2], "");
+}
+
+#[test]
+fn a_goodbye_in_answer_to_a_chunk_says_nothing_about_it() {
+    // Law 9: 221 is a yes in form only.
+    let now = Instant::now();
+    for (reply, goes_on) in [("250 so far\r\n", true), ("221 bye\r\n", false)] {
+        let mut connection = greeted(now, Protocol::Smtp, "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        connection.submit(now, envelope()).unwrap();
+        send(&mut connection, now);
+        connection.handle_input(now, b"250 ok\r\n250 ok\r\n250 ok\r\n");
+        let line = "All work and no play makes Jack a dull boy.\r\n";
+        while send(&mut connection, now).is_empty() {
+            let most = connection.body_credit().min(line.len());
+            connection.write_body(now, &line.as_bytes()[..most]).unwrap();
+        }
+        connection.handle_input(now, reply.as_bytes());
+        assert_eq!(!connection.is_closed(), goes_on, "{reply}");
     }
 }
