@@ -62,8 +62,6 @@ impl Network for System {
                     let socket = Async::<TcpStream>::connect(address).await?;
                     // One write is one flight; nothing is gained by waiting for more.
                     socket.get_ref().set_nodelay(true)?;
-                    // Urgent octets are part of the stream; beside it, they would wake the reactor for as long as nobody fetched them.
-                    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
                     Ok(Socket::Tcp(socket))
                 }
                 #[cfg(unix)]

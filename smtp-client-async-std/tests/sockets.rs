@@ -387,22 +387,3 @@ fn a_probe_leaves_no_message() {
         assert_eq!(probe.greeting.as_deref(), Some("mx.example ESMTP"));
     });
 }
-
-#[test]
-fn urgent_octets_are_part_of_the_reply() {
-    block_on(async {
-        let (listener, endpoint) = listen().await;
-        let client = client(&[&endpoint]);
-        let script = async {
-            let mut server = accept(&listener).await;
-            server.say("220 m").await;
-            assert_eq!(socket2::SockRef::from(&server.stream).send_out_of_band(b"x").unwrap(), 1);
-            server.say(" ESMTP\r\n").await;
-            server.turn("EHLO client.example\r\n", common::HELLO).await;
-            server.turn("QUIT\r\n", "221 bye\r\n").await;
-            server.rest().await;
-        };
-        let (probe, ()) = zip(client.probe(0), script).await;
-        assert_eq!(probe.greeting.as_deref(), Some("mx ESMTP"), "{probe:?}");
-    });
-}

@@ -65,8 +65,6 @@ impl Network for System {
                     let socket = TcpStream::connect(address).await?;
                     // One write is one flight; nothing is gained by waiting for more.
                     socket.set_nodelay(true)?;
-                    // Urgent octets are part of the stream, where they count like any other.
-                    socket2::SockRef::from(&socket).set_out_of_band_inline(true)?;
                     Ok(Socket::Tcp(socket))
                 }
                 #[cfg(unix)]
