@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Instant};
 use smtp_proto::{
     Config, Connection, Disposition, Envelope, Error, Event, PeerError, Phase, Recipient, Secret, Sender,
     TransactionReport,
+    body::Facts,
     config::Protocol,
     sasl::{AuthPolicy, Credentials, Mechanism},
 };
@@ -225,4 +226,50 @@ fn a_goodbye_in_answer_to_a_chunk_says_nothing_about_it() {
         connection.handle_input(now, reply.as_bytes());
         assert_eq!(!connection.is_closed(), goes_on, "{reply}");
     }
+}
+
+#[test]
+fn a_server_that_contradicts_itself_about_several_recipients_is_not_asked_anything_more_in_lmtp() {
+    // R76, R139: MAIL is refused, yet there are recipients; how many replies the content has is undefined.
+    for (recipients, goes_on) in [("250 ok\r\n550 no\r\n", true), ("250 ok\r\n250 ok\r\n", false)] {
+        let now = Instant::now();
+        let mut connection = greeted(now, Protocol::Lmtp, "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        let content = b"Subject: x\r\n\r\nhello\r\n";
+        let mut envelope = envelope();
+        let mut facts = Facts::default();
+        facts.octets = content.len() as u64;
+        envelope.sender.content = Some(facts);
+        connection.submit(now, envelope).unwrap();
+        connection.write_body(now, content).unwrap();
+        connection.finish_body(now).unwrap();
+        assert!(send(&mut connection, now).contains("BDAT 21 LAST"), "one flight");
+        connection.handle_input(now, format!("550 no\r\n{recipients}503 no transaction\r\n").as_bytes());
+        assert_eq!(became(&done(&mut connection)), ["rejected", "rejected"]);
+        assert_eq!(!connection.is_closed(), goes_on, "{recipients}");
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_is_never_begun() {
+    // M81: the server has no SMTPUTF8. The recipients come one by one, so the message is not complete yet.
+    let now = Instant::now();
+    let mut connection = ready(now, Protocol::Smtp);
+    connection.begin(now, Sender::new("\u{fc}@example.org".parse().unwrap())).unwrap();
+    assert_eq!(send(&mut connection, now), "");
+    connection.recipient(now, Recipient::new("r1@example.net".parse().unwrap())).unwrap();
+    assert_eq!(send(&mut connection, now), "");
+    connection.data(now).unwrap();
+    assert_eq!(became(&done(&mut connection)), ["rejected"]);
+    assert!(connection.is_reusable(), "it heard nothing of that");
+}
+
+#[test]
+fn a_transaction_is_completed_once() {
+    let now = Instant::now();
+    let mut connection = ready(now, Protocol::Smtp);
+    assert!(connection.data(now).is_err(), "there is none");
+    connection.begin(now, Sender::new("s@example.org".parse().unwrap())).unwrap();
+    connection.recipient(now, Recipient::new("r1@example.net".parse().unwrap())).unwrap();
+    connection.data(now).unwrap();
+    assert!(connection.data(now).is_err());
 }
