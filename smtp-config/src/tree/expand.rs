@@ -108,7 +108,7 @@ impl<'l> Reader<'l> {
     }
 
     fn main(mut self, what: What, path: &Path, mut parsed: Parsed) -> Result<Tree, Diagnostics> {
-        self.chain.push(Hop { what, name: named(path), at: None });
+        self.chain.push(Hop { what, name: named(path, None), at: None });
         let mut nodes = Vec::new();
         if parsed.complete {
             let _: Result<_, Stop> = self.nodes(parsed.nodes.into(), &mut parsed.snippets, 0, &mut nodes);
@@ -240,7 +240,7 @@ impl<'l> Reader<'l> {
             let message = format!("more than {MAX_IMPORTS} files are imported");
             return Err(self.stop(word.error(message)));
         }
-        let name = named(&path);
+        let name = named(&path, Some(word));
         self.hop(What::File(canonical.clone()), name, word, |reader| {
             let Some(parsed) = reader.parsed(&path, &canonical, word) else { return Ok(()) };
             if !parsed.complete {
@@ -324,8 +324,8 @@ impl<'l> Reader<'l> {
         } else {
             format!(
                 "no snippet of this name is known here, and there is neither a file {} nor {}",
-                named(&plain),
-                named(&with_extension)
+                named(&plain, Some(word)),
+                named(&with_extension, Some(word))
             )
         };
         self.report(word.error(format!("there is no {} to import", quote(&word.text))).help(help));
@@ -387,7 +387,7 @@ impl<'l> Reader<'l> {
     }
 
     fn cannot_read(&mut self, path: &Path, error: &io::Error, by: Option<&Word>) {
-        let name = named(path);
+        let name = named(path, by);
         let (message, help) = match error.kind() {
             io::ErrorKind::NotFound => (format!("there is no file {name}"), None),
             io::ErrorKind::IsADirectory => {
@@ -445,7 +445,10 @@ fn told(scope: &Scope) -> impl Iterator<Item = &str> {
     scope.iter().filter(move |(_, snippet)| may_be_told(snippet)).map(|(name, _)| name.as_str())
 }
 
-/// A path in a message: whole, so that it can be found.
-fn named(path: &Path) -> String {
-    format!("`{}`", path.display())
+/// A path in a message: whole, so that it can be found; but not of a word that may be a part of a password.
+fn named(path: &Path, by: Option<&Word>) -> String {
+    match by {
+        Some(word) if word.span.is_private() => "`***`".to_owned(),
+        _ => format!("`{}`", path.display()),
+    }
 }

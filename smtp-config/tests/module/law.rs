@@ -92,7 +92,7 @@ fn lines() -> impl Strategy<Value = String> {
             "auth plain #hunter2", "auth #hunter2", "auth plain { ann hunter2 }", "auth { plain ann hunter2 }", "auth } plain ann hunter2",
             "auth=hunter2", "auth:plain:ann:hunter2", "AUTH plain ann hunter2",
             "auth \"plain\" ann \"hunter2", "\"x\ny\"auth plain ann hunter2", "auth plain ann \"\\\"hunter2\" {",
-            "auth plain ann \"x\nhunter2 y\"", "auth plain ann \"x\nhunter2{ {\"", "auth plain ann \"x\nimport hunter2 {\"", "auth plain ann \"x\ndeliver_to hunter2\"",
+            "auth plain ann \"x\nhunter2 y\"", "auth plain ann \"x\nhunter2{ {\"", "auth plain ann \"x\nimport hunter2 {\"", "auth plain ann \"x\nimport hunter2\n\"", "auth plain ann \"x\ndeliver_to hunter2\"",
             "auth plain ann \"x\n(hunter2) {\"", "auth plain ann \"x\ntargets hunter2\"",
         ]).prop_map(str::to_owned),
     ];

@@ -45,7 +45,8 @@ fn no_line_of_a_report_shows_a_password() {
         "$(p) = hunter2 x\ntarget.smtp x {\n auth plain ann x$(p)\n}\n",
         "target.smtp x {\n auth plain ann $(p)\n}\n$(p) = hunter2\n",
         "$(a) = plain ann hunter2 extra\ntarget.smtp x {\n auth $(a)\n}\n",
-        // Quotes that are inside out make names of it, and names are suggested.
+        // Quotes that are inside out make names of it, which are looked for and suggested.
+        "x \"\nauth plain ann \"\nimport hunter2\nw \"\n\"\n",
         "x \"\nauth plain ann \"\n(hunter2) {\n}\nimport hunter3\nw \"\n\"\n",
         "x \"\nauth plain ann \"\n(hunter2)\nimport hunter3\nw \"\n\"\n",
         "x \"\nauth plain ann \"\n$(hunter2) = 1\ny $(hunter3)\nw \"\n\"\ntarget.smtp x {\n frob\n}\n",
